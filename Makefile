@@ -1,0 +1,34 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both set .venv up themselves.
+.DEFAULT_GOAL := help
+STAMP := .venv/.stamp
+BIN := .venv/bin
+# PYTHONDONTWRITEBYTECODE may be set outside; without bytecode every start is seconds slower.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup demo test lint lock ui clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	@sh scripts/setup.sh
+
+setup: $(STAMP)  ## Create .venv (done by the other targets as well)
+
+demo: $(STAMP)  ## Run the whole graph on generated photos and print the score table
+	@$(BIN)/biomass demo
+
+test: $(STAMP)  ## Run the tests
+	@$(BIN)/coverage run -m pytest
+
+lint: $(STAMP)  ## Run every gate: format, lint, types, layers, dependencies, dead code, spelling
+	@sh scripts/lint.sh
+
+lock: $(STAMP)  ## Recompute constraints.txt from pyproject.toml
+	@sh scripts/lock.sh
+
+ui: $(STAMP)  ## Open Dagster on 127.0.0.1:3000
+	@$(BIN)/biomass ui
+
+clean:  ## Remove .venv and caches (never data/)
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

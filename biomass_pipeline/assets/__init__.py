@@ -1,0 +1,47 @@
+"""Dagster assets, one file a stage: each reads, calls a domain room, and reports."""
+
+import dagster as dg
+
+from biomass_pipeline.assets.blueprint import (
+    GPU_POOL,
+    BackboneSource,
+    Blueprint,
+    CheckpointStore,
+    FeatureStore,
+    FoldLedger,
+    LabelSource,
+    PhotoSource,
+    Reporter,
+    Settings,
+)
+from biomass_pipeline.assets.door import door_assets
+from biomass_pipeline.assets.extraction import extraction_assets
+from biomass_pipeline.assets.judgement import judgement_assets
+from biomass_pipeline.assets.learning import CheckpointHandle, learning_assets
+from biomass_pipeline.assets.sources import source_assets
+
+__all__ = [
+    "GPU_POOL",
+    "BackboneSource",
+    "Blueprint",
+    "CheckpointHandle",
+    "CheckpointStore",
+    "FeatureStore",
+    "FoldLedger",
+    "LabelSource",
+    "PhotoSource",
+    "Reporter",
+    "Settings",
+    "build_assets",
+]
+
+
+def build_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition | dg.SourceAsset]:
+    """The whole graph, as the blueprint has it."""
+    return [
+        *source_assets(),
+        *door_assets(blueprint),
+        *extraction_assets(blueprint),
+        *learning_assets(blueprint),
+        *judgement_assets(blueprint),
+    ]

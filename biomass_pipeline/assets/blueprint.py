@@ -1,0 +1,201 @@
+"""What every stage is built from: the configuration, the partitions, and its seams.
+
+The Protocols here are owned by the assets; the composition root passes what fulfils them.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+from pydantic import BaseModel
+
+from biomass_pipeline.config import Config, fingerprint
+from biomass_pipeline.features import Backbone, Progress
+from biomass_pipeline.manifest import LabelSheet
+from biomass_pipeline.store import Cache, Embedder, FoldContents, Stamp, Written
+
+# Held one at a time across processes, whatever runs them.
+GPU_POOL = "gpu"
+
+
+class Settings(Protocol):
+    """The configuration as it is now, so that an edited training section needs no reload."""
+
+    def load(self) -> Config:
+        """Read it again."""
+
+    def device(self) -> str:
+        """The device that networks run on, such as cpu or cuda."""
+
+
+class LabelSource(Protocol):
+    """The label file."""
+
+    def read(self) -> LabelSheet:
+        """Parse it."""
+
+    def version(self) -> str:
+        """The hash of its bytes."""
+
+
+class PhotoSource(Protocol):
+    """The photos, with what is remembered of those that did not change."""
+
+    def manifest(self, sheet: LabelSheet) -> pd.DataFrame:
+        """One row a photo."""
+
+    def version(self) -> str:
+        """The hash of all paths and contents."""
+
+    def read(self, path: str) -> bytes:
+        """One photo's bytes."""
+
+
+class FoldLedger(Protocol):
+    """The memory of which fold each group was given."""
+
+    def read(self) -> pd.DataFrame | None:
+        """What was assigned so far."""
+
+    def write(self, ledger: pd.DataFrame) -> None:
+        """Remember it."""
+
+
+class BackboneSource(Protocol):
+    """The configured backbone, built only when something has to be embedded."""
+
+    def identity(self) -> Mapping[str, str]:
+        """What decides its output."""
+
+    def build(self) -> Backbone:
+        """Make it."""
+
+
+class FeatureStore(Protocol):
+    """Where the folds' caches are kept."""
+
+    def open(self, fold: int, fingerprint: str) -> Cache:
+        """A handle on one fold."""
+
+    def write(
+        self, fold: int, contents: FoldContents, *, stamp: Stamp, embedder: Embedder
+    ) -> Written:
+        """Bring one fold to just these contents."""
+
+
+class CheckpointStore(Protocol):
+    """Where trained models are kept."""
+
+    def folder(self, fingerprint: str, fold: int) -> Path:
+        """The folder of one fold's models under one training fingerprint."""
+
+
+class Reporter(Protocol):
+    """Where progress is shown: a terminal's bar, or Dagster's log."""
+
+    def extraction(self, fold: int) -> Callable[[Progress], None]:
+        """A callback for one fold's extraction."""
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What decides the graph when the code location is loaded."""
+
+    config: Config
+    extraction: str
+    folds: dg.StaticPartitionsDefinition
+    other_folds: dg.StaticPartitionMapping
+    notes: tuple[str, ...] = ()
+
+    def asset(
+        self,
+        group: str,
+        *,
+        code: str,
+        decides: Sequence[object] = (),
+        partitioned: bool = False,
+        **options: Any,  # noqa: ANN401  # those of dagster.asset
+    ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+        """Dagster's `asset`, with what every stage shares.
+
+        Args:
+            group: Its box in the graph.
+            code: The version of the code that makes it.
+            decides: The parts of the configuration that decide its content.
+            partitioned: Whether it has one partition a fold.
+            options: Further arguments of `dagster.asset`.
+        """
+        decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
+            group_name=group,
+            code_version=f"{code}-{fingerprint([_plain(part) for part in decides])}",
+            partitions_def=self.folds if partitioned else None,
+            **options,
+        )
+        return decorate
+
+
+def content_version(table: pd.DataFrame) -> dg.DataVersion:
+    """The hash of a table's columns and cells, the same in every process."""
+    digest = hashlib.sha256()
+    arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    with pa.ipc.new_stream(_Digester(digest), arrow.schema) as stream:
+        stream.write_table(arrow.combine_chunks())
+    return dg.DataVersion(digest.hexdigest()[:16])
+
+
+def table_result(
+    table: pd.DataFrame, **metadata: dg.MetadataValue | int
+) -> dg.MaterializeResult[pd.DataFrame]:
+    """A table with its content as data version, its size and a preview."""
+    return dg.MaterializeResult(
+        value=table,
+        data_version=content_version(table),
+        metadata={
+            "dagster/row_count": len(table),
+            "dagster/column_schema": dg.TableSchema(
+                [dg.TableColumn(str(name), str(kind)) for name, kind in table.dtypes.items()]
+            ),
+            "preview": dg.MetadataValue.md(markdown_table(table.head(5))),
+            **metadata,
+        },
+    )
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """A table as Markdown, numbers with four significant digits."""
+
+    def cell(value: object) -> str:
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
+        return text.replace("|", "\\|")
+
+    rows = [list(table.columns), ["---"] * len(table.columns)]
+    rows += [[cell(value) for value in row] for row in table.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+
+
+class _Digester:
+    """A write-only file that hashes what passes."""
+
+    closed = False
+
+    def __init__(self, digest: "hashlib._Hash") -> None:
+        self._digest = digest
+
+    def write(self, data: pa.Buffer) -> int:
+        self._digest.update(data)
+        return len(memoryview(data))
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _plain(part: object) -> Any:  # noqa: ANN401  # whatever JSON can hold
+    return part.model_dump(mode="json") if isinstance(part, BaseModel) else part

@@ -1,0 +1,34 @@
+"""What the graph watches but does not make: the photos, the label file, the training section."""
+
+import warnings
+
+import dagster as dg
+
+from biomass_pipeline.assets.blueprint import LabelSource, PhotoSource, Settings
+from biomass_pipeline.config import fingerprint
+
+_GROUP = "sources"
+
+
+def source_assets() -> list[dg.SourceAsset]:
+    """`raw_images`, `raw_labels` and `training_config`, observed by content."""
+    with warnings.catch_warnings():
+        # Beta, but the only kind of source whose versions the UI and automation follow.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+
+        @dg.observable_source_asset(group_name=_GROUP)
+        def raw_images(photos: dg.ResourceParam[PhotoSource]) -> dg.DataVersion:
+            """The folder of photos. Its version is the hash of all paths and contents."""
+            return dg.DataVersion(photos.version())
+
+        @dg.observable_source_asset(group_name=_GROUP)
+        def raw_labels(labels: dg.ResourceParam[LabelSource]) -> dg.DataVersion:
+            """The label file. Its version is the hash of its bytes."""
+            return dg.DataVersion(labels.version())
+
+        @dg.observable_source_asset(group_name=_GROUP)
+        def training_config(settings: dg.ResourceParam[Settings]) -> dg.DataVersion:
+            """The `training` section. Its version is its hash, read anew: no reload needed."""
+            return dg.DataVersion(fingerprint(settings.load().training))
+
+    return [raw_images, raw_labels, training_config]

@@ -1,0 +1,178 @@
+"""The verbs, their options and their exit codes."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from biomass_pipeline import __version__
+from biomass_pipeline.errors import BiomassError
+
+app = typer.Typer(
+    name="biomass",
+    help="Field photos and weighed grams to honest, always-current biomass predictions.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+cache_app = typer.Typer(help="Look at the feature cache.", no_args_is_help=True)
+app.add_typer(cache_app, name="cache")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Configuration; else BIOMASS_CONFIG, ./biomass.yaml."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a field, for example training.epochs=5. Repeatable."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+SelectOption = Annotated[
+    str | None, typer.Option("--select", help="Assets, in Dagster's syntax: feature_cache+")
+]
+FoldOption = Annotated[int | None, typer.Option("--fold", help="Only this fold.")]
+
+_INTERRUPTED = 130
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    *, show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    """Field photos and weighed grams to honest, always-current biomass predictions."""
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(*, set_: SetOption = None, as_json: JsonOption = False) -> None:
+    """Run the whole graph on generated photos and print the score table."""
+    from biomass_pipeline.cli.running import run_demo  # noqa: PLC0415  # keeps --help fast
+
+    raise typer.Exit(run_demo(_texts(set_), as_json=as_json))
+
+
+@app.command()
+def init(  # noqa: PLR0913  # one argument an option
+    *,
+    images: Annotated[str, typer.Option(help="Folder, glob or fsspec URL of the photos.")],
+    labels: Annotated[str, typer.Option(help="CSV or Parquet file of labels.")],
+    name: Annotated[str | None, typer.Option(help="Name of the project.")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Target; repeatable.")] = None,
+    group: Annotated[list[str] | None, typer.Option(help="Group column; repeatable.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.")] = Path(
+        "biomass.yaml"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Look at photos and labels and write a commented configuration."""
+    from biomass_pipeline.cli.beginning import write_configuration  # noqa: PLC0415  # as above
+
+    write_configuration(
+        images,
+        labels,
+        name=name,
+        wishes={"targets": _texts(target), "groups": _texts(group)},
+        output=output,
+        force=force,
+    )
+
+
+@app.command()
+def doctor(
+    *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """Check versions, device, disk, weights and data: what is wrong and what to do."""
+    from biomass_pipeline.cli.diagnosis import diagnose  # noqa: PLC0415  # as above
+
+    raise typer.Exit(diagnose(config, _texts(set_), as_json=as_json))
+
+
+@app.command()
+def run(
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    select: SelectOption = None,
+    fold: FoldOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Materialize what is stale or missing, and nothing else."""
+    from biomass_pipeline.cli.running import run_stale  # noqa: PLC0415  # as above
+
+    raise typer.Exit(run_stale(config, _texts(set_), select=select, fold=fold, as_json=as_json))
+
+
+@app.command()
+def status(
+    *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """Say what is stale and why, without running it."""
+    from biomass_pipeline.cli.showing import show_status  # noqa: PLC0415  # as above
+
+    raise typer.Exit(show_status(config, _texts(set_), as_json=as_json))
+
+
+@app.command()
+def report(*, config: ConfigOption = None, set_: SetOption = None) -> None:
+    """Bring the report up to date and say where it is."""
+    from biomass_pipeline.cli.running import run_report  # noqa: PLC0415  # as above
+
+    raise typer.Exit(run_report(config, _texts(set_)))
+
+
+@app.command()
+def ui(
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+) -> None:
+    """Open Dagster on 127.0.0.1, with its storage under the root folder."""
+    from biomass_pipeline.cli.serving import serve  # noqa: PLC0415  # as above
+
+    raise typer.Exit(serve(config, _texts(set_), port=port))
+
+
+@cache_app.command("info")
+def cache_info(
+    *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """Show the folds' cache files and what made them."""
+    from biomass_pipeline.cli.showing import show_cache  # noqa: PLC0415  # as above
+
+    raise typer.Exit(show_cache(config, _texts(set_), as_json=as_json))
+
+
+@cache_app.command("verify")
+def cache_verify(
+    *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """Read every cache file and compare it with its fold's tiles."""
+    from biomass_pipeline.cli.showing import verify_cache  # noqa: PLC0415  # as above
+
+    raise typer.Exit(verify_cache(config, _texts(set_), as_json=as_json))
+
+
+def main() -> None:
+    """Run a verb; a person's mistake is one message and an exit code, never a traceback."""
+    try:
+        app()
+    except BiomassError as error:
+        if "--json" in sys.argv:
+            typer.echo(json.dumps({"error": str(error), "kind": type(error).__name__}))
+        else:
+            console = Console(stderr=True, highlight=False, soft_wrap=True)
+            console.print(f"error: {error}", style="red", markup=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what is written stays, and the next run goes on from it", err=True)
+        sys.exit(_INTERRUPTED)
+
+
+def _texts(values: list[str] | None) -> tuple[str, ...]:
+    return tuple(values or ())

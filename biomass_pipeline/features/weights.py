@@ -1,0 +1,204 @@
+"""Where a network's weights are, and what they hash to. Imports no torch."""
+
+import difflib
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import TypeVar
+
+from biomass_pipeline.config import BackboneConfig
+from biomass_pipeline.errors import MissingInputError, MissingWeightsError, UnknownBackboneError
+
+RANDOM_SEED = 0
+PROBE_S = 5.0
+# The probe's own limit does not cover name resolution, which can block for most of a minute.
+GIVE_UP_S = 8.0
+HUB_FILE = "model.safetensors"
+DINOV2_SIZES = {"s": "small", "b": "base", "l": "large", "g": "giant"}
+# The names of facebookresearch/dinov2 and timm's names for the same networks.
+DINOV2_ALIASES = {
+    f"dinov2_vit{letter}14{suffix}": f"vit_{size}_patch14_{registers}dinov2"
+    for letter, size in DINOV2_SIZES.items()
+    for suffix, registers in (("", ""), ("_reg", "reg4_"))
+}
+DINOV2_TAG = "lvd142m"
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file on the Hugging Face hub."""
+
+    repo: str
+    name: str = HUB_FILE
+
+    def __str__(self) -> str:
+        return f"https://huggingface.co/{self.repo} ({self.name})"
+
+
+def timm_identity(model: str, spec: BackboneConfig, *, base: Path) -> dict[str, str]:
+    """What decides the output of a timm network.
+
+    Weights of the hub that were never fetched have no hash yet: fetch before fingerprinting.
+
+    Args:
+        model: The network in timm's naming.
+        spec: Which weights.
+        base: What a relative `checkpoint` is relative to.
+
+    Raises:
+        MissingInputError: The checkpoint is not there.
+    """
+    origin, digest = _origin(model, spec, base=base)
+    return {
+        "name": f"timm:{model}",
+        "weights": origin,
+        "weights_sha256": digest,
+        "tokens": spec.tokens,
+        "layers": spec.layers,
+        "input": "uint8 RGB, normalised by the network's own mean and standard deviation",
+        "timm": metadata.version("timm"),
+    }
+
+
+def locate(model: str, spec: BackboneConfig, *, base: Path) -> Path | None:
+    """The file a network's weights are in, fetched if need be; None for random weights.
+
+    Raises:
+        MissingInputError: The checkpoint is not there.
+        MissingWeightsError: No checkpoint is given, and none can be fetched.
+    """
+    if spec.checkpoint:
+        return checkpoint_path(spec.checkpoint, base=base)
+    if spec.random_weights:
+        return None
+    return fetch_hub_file(hub_file(model), model=model)
+
+
+def checkpoint_path(checkpoint: str, *, base: Path) -> Path:
+    """The file a configuration names.
+
+    Raises:
+        MissingInputError: It is not there.
+    """
+    path = base / Path(checkpoint).expanduser()
+    if not path.is_file():
+        what = "checkpoint of the backbone"
+        raise MissingInputError(what, str(path), option="backbone.checkpoint")
+    return path
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, remembered in this process while size and time stay the same."""
+    stat = path.stat()
+    return _hash(path, stat.st_size, stat.st_mtime_ns)
+
+
+def require_network(model: str) -> None:
+    """Check that timm has a network.
+
+    Raises:
+        UnknownBackboneError: It has none of this name.
+    """
+    import timm  # noqa: PLC0415 - imports torch
+
+    if not timm.is_model(model):
+        networks = timm.list_models()
+        near = difflib.get_close_matches(model.partition(".")[0], networks, n=2)
+        raise UnknownBackboneError(model, near=near, known=[f"{len(networks)} networks of timm"])
+
+
+def cached_hub_file(file: HubFile) -> Path | None:
+    """A file of the hub that an earlier download left on this machine."""
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - slow, rarely needed
+
+    found = try_to_load_from_cache(file.repo, file.name)
+    return Path(found) if isinstance(found, str) else None
+
+
+def fetch_hub_file(file: HubFile, *, model: str) -> Path:
+    """A file of the hub: from this machine's cache, else downloaded at its current revision.
+
+    Raises:
+        MissingWeightsError: It is not cached, and the hub forbids it or does not answer in time.
+    """
+    cached = cached_hub_file(file)
+    if cached:
+        return cached
+    import huggingface_hub  # noqa: PLC0415 - slow, rarely needed
+
+    url = huggingface_hub.hf_hub_url(file.repo, file.name)
+    try:
+        probe = _within(
+            GIVE_UP_S, lambda: huggingface_hub.get_hf_file_metadata(url, timeout=PROBE_S)
+        )
+        revision = probe.commit_hash
+        return Path(huggingface_hub.hf_hub_download(file.repo, file.name, revision=revision))
+    except Exception as error:  # the client passes on the errors of its HTTP library
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise MissingWeightsError(model, source=str(file), reason=reason) from error
+
+
+def hub_file(model: str) -> HubFile:
+    """Where timm keeps a network's weights.
+
+    Raises:
+        UnknownBackboneError: timm has no network of this name.
+        MissingWeightsError: timm knows no place on the hub.
+    """
+    name = model.removesuffix(f".{DINOV2_TAG}")
+    if name in DINOV2_ALIASES.values():
+        return HubFile(f"timm/{name}.{DINOV2_TAG}")
+    # Only timm knows the places of other networks, at the price of importing torch.
+    from timm.models import get_pretrained_cfg  # noqa: PLC0415
+
+    require_network(model)
+    place = get_pretrained_cfg(model)
+    if place is None or not place.hf_hub_id:
+        raise MissingWeightsError(model, source="timm", reason="it knows no place on the hub")
+    return HubFile(place.hf_hub_id, place.hf_hub_filename or HUB_FILE)
+
+
+def _origin(model: str, spec: BackboneConfig, *, base: Path) -> tuple[str, str]:
+    """What the weights are, in words, and their hash."""
+    if spec.checkpoint:
+        return "checkpoint", file_sha256(checkpoint_path(spec.checkpoint, base=base))
+    if spec.random_weights:
+        return f"random, seed {RANDOM_SEED}", ""
+    file = hub_file(model)
+    cached = cached_hub_file(file)
+    return f"pretrained, {file}", file_sha256(cached) if cached else ""
+
+
+@lru_cache(maxsize=16)
+def _hash(path: Path, n_bytes: int, mtime_ns: int) -> str:
+    del n_bytes, mtime_ns  # part of the key only
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _within(seconds: float, call: Callable[[], Answer]) -> Answer:
+    """Call in a thread that can be left behind when it does not come back in time."""
+    answers: list[Answer] = []
+    failures: list[Exception] = []
+
+    def work() -> None:
+        try:
+            answers.append(call())
+        except Exception as error:  # noqa: BLE001 - handed to the waiting thread
+            failures.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failures:
+        raise failures[0]
+    if not answers:
+        msg = f"no answer within {seconds:g} s"
+        raise TimeoutError(msg)
+    return answers[0]

@@ -1,0 +1,59 @@
+"""Where each artefact lives under the root folder. Paths only: nothing is read or written here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The artefact paths of one project (a contract: other tools read these files)."""
+
+    root: Path
+
+    def table(self, name: str) -> Path:
+        """An unpartitioned table, for example `image_manifest`."""
+        folder = _TABLE_FOLDERS.get(name)
+        return (self.root / folder if folder else self.root) / f"{name}.parquet"
+
+    def partitioned_table(self, name: str, fold: int) -> Path:
+        """One fold's table, for example `patch_index`."""
+        return self.root / name / f"fold_{fold}.parquet"
+
+    def feature_cache(self, fingerprint: str, fold: int) -> Path:
+        """The HDF5 file of one fold under one extraction."""
+        return self.features(fingerprint) / f"fold_{fold}.h5"
+
+    def features(self, fingerprint: str) -> Path:
+        """All folds of one extraction."""
+        return self.root / "features" / fingerprint
+
+    def checkpoint(self, fingerprint: str, fold: int) -> Path:
+        """The folder of one fold's checkpoints under one training fingerprint."""
+        return self.root / "checkpoints" / fingerprint / f"fold_{fold}"
+
+    def checkpoint_pointer(self, name: str, fold: int) -> Path:
+        """The small file that says which checkpoint of a fold is the current one."""
+        return self.root / "checkpoints" / f"{name}_{fold}.json"
+
+    @property
+    def metrics(self) -> Path:
+        """Scores with floors and protocols."""
+        return self.root / "evaluation" / "metrics.json"
+
+    @property
+    def report(self) -> Path:
+        """The page people read."""
+        return self.root / "report" / "report.html"
+
+    @property
+    def image_sidecar(self) -> Path:
+        """Hashes of unchanged images; may be deleted at any time."""
+        return self.root / ".image_hashes.parquet"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own storage for this project."""
+        return self.root / "dagster"
+
+
+_TABLE_FOLDERS = {"oof_predictions": "predictions"}

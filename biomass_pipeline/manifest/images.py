@@ -1,0 +1,199 @@
+"""The image manifest: every photo with its content hash, size and verdict."""
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol
+
+import pandas as pd
+
+from biomass_pipeline.errors import TooManyQuarantinedError, UnreadableImageError
+from biomass_pipeline.manifest.folder import ImageFile, image_id
+from biomass_pipeline.manifest.joining import with_labels
+from biomass_pipeline.manifest.photograph import load_photo
+from biomass_pipeline.manifest.sheet import LabelSheet
+from biomass_pipeline.manifest.sidecar import QUARANTINED, Record, as_row, recall, remember
+
+# Raise it when the verdict on a file may change: remembered inspections are then made again.
+_INSPECTION_VERSION: Final = 1
+_CHUNK_BYTES: Final = 1 << 20
+_DTYPES: Final = {
+    "image_id": "str",
+    "path": "str",
+    "sha256": "str",
+    "bytes": "int64",
+    "height_px": "int64",
+    "width_px": "int64",
+    "status": "str",
+    "reason": "str",
+    "labelled": "bool",
+    "warning": "str",
+}
+
+
+class Photos(Protocol):
+    """Where photos come from: an `ImageFolder`, or anything that lists and opens files."""
+
+    def files(self) -> list[ImageFile]:
+        """List the photos in path order."""
+
+    def open(self, path: str) -> BinaryIO:
+        """Open one for reading."""
+
+
+def image_manifest(
+    folder: Photos,
+    *,
+    labels: LabelSheet | None,
+    sidecar: Path | None,
+    max_pixels: int,
+    threads: int = 2,
+) -> pd.DataFrame:
+    """List every photo in path order and say which can be trusted.
+
+    A photo is hashed in chunks and decoded whole once; while its stamp stays the same, the sidecar
+    answers instead.
+
+    Args:
+        folder: The photos.
+        labels: Marks the labelled photos, adds a row for each label without photo, and quarantines
+            equal photos with different labels; None if there are none yet.
+        sidecar: Where hashes are remembered; may be deleted at any time. None remembers nothing.
+        max_pixels: A larger photo counts as a decompression bomb.
+        threads: Photos inspected at once.
+
+    Returns:
+        Columns `image_id` (path without suffix), `path`, `sha256`, `bytes`, `height_px`, `width_px`
+        (upright; 0 if unreadable), `status` (ok, quarantined), `reason`, `labelled`, `warning`.
+
+    Raises:
+        MissingInputError: There is no such folder.
+        LabelTableError: A label could mean several photos, or two labels mean the same one.
+    """
+    rule = f"{_INSPECTION_VERSION}:{max_pixels}"
+    inspect = partial(_inspect, folder, rule=rule, max_pixels=max_pixels)
+    records = _records(folder, sidecar=sidecar, rule=rule, look=inspect, threads=threads)
+    columns = ["path", "sha256", "bytes", "height_px", "width_px", "status", "reason", "warning"]
+    table = pd.DataFrame([as_row(record) for record in records], columns=columns)
+    table["image_id"] = [image_id(path) for path in table["path"]]
+    table["labelled"] = False
+    table = _without_double_ids(table)
+    if labels is not None:
+        table = with_labels(table, labels)
+    table = table.sort_values("path", kind="stable", ignore_index=True)
+    return table[list(_DTYPES)].astype(_DTYPES)
+
+
+def listing_version(folder: Photos, *, sidecar: Path | None) -> str:
+    """Hash all paths and contents into 16 hexadecimal digits; unchanged files are not opened.
+
+    Raises:
+        MissingInputError: There is no such folder.
+    """
+    records = _records(folder, sidecar=sidecar, rule="", look=partial(_hash, folder), threads=2)
+    listing = "\n".join(f"{record.path}\0{record.sha256}" for record in records)
+    return hashlib.sha256(listing.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def check_quarantine(manifest: pd.DataFrame, *, limit: float) -> None:
+    """Stop when too large a share of the manifest's rows is quarantined.
+
+    Raises:
+        TooManyQuarantinedError: With each reason and its count.
+    """
+    bad = manifest[manifest["status"] == QUARANTINED]
+    if len(bad) <= limit * len(manifest):
+        return
+    kinds = bad["reason"].str.split(":", n=1).str[0].value_counts()
+    raise TooManyQuarantinedError(
+        quarantined=len(bad),
+        total=len(manifest),
+        limit=limit,
+        reasons=[(str(kind), int(count)) for kind, count in kinds.items()],
+    )
+
+
+def _records(
+    folder: Photos,
+    *,
+    sidecar: Path | None,
+    rule: str,
+    look: Callable[[ImageFile], Record],
+    threads: int,
+) -> list[Record]:
+    """One record a file, remembered or found by looking; what was found is remembered."""
+    memory = recall(sidecar)
+    files = folder.files()
+    new = [file for file in files if not _holds(memory.get(file.path), file, rule)]
+    known = {file.path: memory[file.path] for file in files if file.path in memory}
+    found: dict[str, Record] = {}
+    try:
+        with ThreadPoolExecutor(max_workers=threads) as pool:
+            for record in pool.map(look, new):
+                found[record.path] = record
+    finally:
+        if found or known.keys() != memory.keys():
+            remember(({**known, **found}).values(), sidecar=sidecar)
+    known.update(found)
+    return [known[file.path] for file in files]
+
+
+def _holds(record: Record | None, file: ImageFile, rule: str) -> bool:
+    if record is None or not file.stamp or record.stamp != file.stamp:
+        return False
+    return not rule or record.rule == rule
+
+
+def _hash(folder: Photos, file: ImageFile) -> Record:
+    try:
+        with folder.open(file.path) as stream:
+            sha256, n_bytes = _digest(stream)
+    except OSError as error:
+        return _unreadable(file, error)
+    return Record(path=file.path, stamp=file.stamp, sha256=sha256, n_bytes=n_bytes)
+
+
+def _inspect(folder: Photos, file: ImageFile, *, rule: str, max_pixels: int) -> Record:
+    try:
+        with folder.open(file.path) as stream:
+            sha256, n_bytes = _digest(stream)
+            record = Record(file.path, file.stamp, sha256, n_bytes, rule)
+            return _judged(record, stream, max_pixels=max_pixels)
+    except OSError as error:
+        return _unreadable(file, error)
+
+
+def _judged(record: Record, stream: BinaryIO, *, max_pixels: int) -> Record:
+    try:
+        photo = load_photo(stream, max_pixels=max_pixels)
+    except UnreadableImageError as error:
+        # What failed for want of memory or by a disk fault may work next time.
+        stamp = "" if error.reason.startswith("unreadable") else record.stamp
+        return replace(record, status=QUARANTINED, reason=error.reason, stamp=stamp)
+    height_px, width_px = photo.size_px
+    return replace(record, height_px=height_px, width_px=width_px, warning=photo.warning)
+
+
+def _digest(stream: BinaryIO) -> tuple[str, int]:
+    digest, n_bytes = hashlib.sha256(), 0
+    while chunk := stream.read(_CHUNK_BYTES):
+        digest.update(chunk)
+        n_bytes += len(chunk)
+    return digest.hexdigest(), n_bytes
+
+
+def _unreadable(file: ImageFile, error: OSError) -> Record:
+    reason = f"unreadable: {error.strerror or error}"
+    return Record(file.path, "", "", 0, status=QUARANTINED, reason=reason)
+
+
+def _without_double_ids(table: pd.DataFrame) -> pd.DataFrame:
+    double = table[table["image_id"].duplicated(keep=False)]
+    for _, paths in double.groupby("image_id")["path"]:
+        for row, path in paths.items():
+            other = next(text for text in paths if text != path)
+            table.loc[row, ["status", "reason"]] = [QUARANTINED, f"duplicate id: also {other}"]
+    return table

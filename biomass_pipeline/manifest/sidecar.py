@@ -1,0 +1,80 @@
+"""What is remembered of photos already read, so that unchanged files are not opened again."""
+
+import os
+import threading
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+
+OK = "ok"
+QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one look at a file found.
+
+    Attributes:
+        path: In the folder.
+        stamp: The listing's stamp at that time; empty if it must be read again.
+        sha256: Of the bytes; empty if it could not be read.
+        n_bytes: How many were read.
+        rule: What the inspection depended on; empty if the file was hashed only.
+        height_px: Of the upright photo; 0 if it is quarantined.
+        width_px: Of the upright photo; 0 if it is quarantined.
+        status: ok or quarantined.
+        reason: Why it is quarantined.
+        warning: What decoding changes.
+    """
+
+    path: str
+    stamp: str
+    sha256: str
+    n_bytes: int
+    rule: str = ""
+    height_px: int = 0
+    width_px: int = 0
+    status: str = OK
+    reason: str = ""
+    warning: str = ""
+
+
+_COLUMNS = [field.name for field in fields(Record)]
+
+
+def recall(sidecar: Path | None) -> dict[str, Record]:
+    """Read the records by path; without a readable file there are none."""
+    if sidecar is None or not sidecar.is_file():
+        return {}
+    try:
+        table = pd.read_parquet(sidecar, columns=_COLUMNS)
+        rows = table.astype({"n_bytes": int, "height_px": int, "width_px": int})
+    except Exception:  # noqa: BLE001  # a damaged memory is no memory, whatever pyarrow makes of it
+        return {}
+    records = map(Record, *(rows[name].tolist() for name in _COLUMNS))
+    return {record.path: record for record in records}
+
+
+def remember(records: Iterable[Record], *, sidecar: Path | None) -> None:
+    """Write the records whole, unless there is nowhere to write them."""
+    if sidecar is None:
+        return
+    table = pd.DataFrame([astuple(record) for record in records], columns=_COLUMNS)
+    sidecar.parent.mkdir(parents=True, exist_ok=True)
+    # Two runs may write at once: each has its own partial file, and the last one whole wins.
+    writer = f"{os.getpid()}-{threading.get_ident()}"
+    partial = sidecar.with_name(f"{sidecar.name}.{writer}.partial")
+    with partial.open("wb") as stream:
+        table.to_parquet(stream, index=False)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(sidecar)
+
+
+def as_row(record: Record) -> dict[str, object]:
+    """A record as a row of the manifest."""
+    row = dict(vars(record))
+    row["bytes"] = row.pop("n_bytes")
+    return row

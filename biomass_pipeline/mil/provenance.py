@@ -1,0 +1,60 @@
+"""What decides a trained fold, as a fingerprint, and whether its files are there. No torch."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from biomass_pipeline.config import DataConfig, TrainingConfig, fingerprint
+
+# Raise it when a change in this room changes results: folds trained before are then retrained.
+CODE_VERSION = "1"
+
+STAMP_NAME = "stamp.json"
+
+
+def training_fingerprint(
+    *,
+    training: TrainingConfig,
+    data: DataConfig,
+    extraction: str,
+    images: Iterable[tuple[str, str, Sequence[float]]],
+) -> str:
+    """Hash all that decides a fold's network and ridge baseline.
+
+    Args:
+        training: How it is trained.
+        data: Only targets, weights, detection limits, identities and group columns
+            count; where files lie and what they are called does not.
+        extraction: Fingerprint of the features.
+        images: (SHA-256, group, labels in the order of the targets) of each training photo, in
+            training order. Names are left out: renaming a photo changes nothing.
+    """
+    meaning = {
+        "targets": [[t.name, t.weight, t.detection_limit] for t in data.targets],
+        "identities": {name: list(parts) for name, parts in data.identities.items()},
+        "group_columns": list(data.group_columns),
+    }
+    content = [[digest, group, [float(v) for v in y]] for digest, group, y in images]
+    return fingerprint(f"mil-{CODE_VERSION}", training, meaning, extraction, content)
+
+
+def seed_checkpoint(folder: Path, number: int) -> Path:
+    """The checkpoint of one network of a fold's ensemble."""
+    return folder / f"seed_{number}.ckpt"
+
+
+def checkpoint_exists(folder: Path, fingerprint: str, *, n_seeds: int) -> bool:
+    """Whether a fold is completely trained under this fingerprint.
+
+    The stamp is written after the last checkpoint, so a killed run does not count. No torch is
+    imported: `biomass status` asks this.
+    """
+    try:
+        stamp = json.loads((folder / STAMP_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return (
+        isinstance(stamp, dict)
+        and stamp.get("fingerprint") == fingerprint
+        and all(seed_checkpoint(folder, number).is_file() for number in range(n_seeds))
+    )

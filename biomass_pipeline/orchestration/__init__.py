@@ -1,0 +1,27 @@
+"""Dagster: partitions, resources, IO managers, checks, jobs, staleness, and the graph they make."""
+
+from biomass_pipeline.orchestration.graph import (
+    blueprint_of,
+    build_definitions,
+    build_resources,
+)
+from biomass_pipeline.orchestration.instance import open_instance
+from biomass_pipeline.orchestration.io_managers import InMemory
+from biomass_pipeline.orchestration.resources import LogReporter, best_device, progress_line
+from biomass_pipeline.orchestration.runs import Graph, Step
+from biomass_pipeline.orchestration.staleness import Node, Verdict
+
+__all__ = [
+    "Graph",
+    "InMemory",
+    "LogReporter",
+    "Node",
+    "Step",
+    "Verdict",
+    "best_device",
+    "blueprint_of",
+    "build_definitions",
+    "build_resources",
+    "open_instance",
+    "progress_line",
+]

@@ -1,0 +1,54 @@
+"""Asset checks: what must hold of a table before anything is trained or reported on it."""
+
+import dagster as dg
+import pandas as pd
+
+from biomass_pipeline.config import DataConfig
+
+
+def build_checks(data: DataConfig) -> list[dg.AssetChecksDefinition]:
+    """The checks of one project."""
+
+    @dg.asset_check(asset="image_manifest")
+    def quarantine_below_limit(image_manifest: pd.DataFrame) -> dg.AssetCheckResult:
+        """Few enough photos are quarantined to go on."""
+        fraction = float((image_manifest["status"] == "quarantined").mean())
+        limit = data.max_quarantined_fraction
+        return dg.AssetCheckResult(
+            passed=fraction <= limit,
+            description=f"{fraction:.1%} of the photos are quarantined; the limit is {limit:.1%}.",
+        )
+
+    @dg.asset_check(asset="fold_assignment", blocking=True)
+    def no_group_straddles_folds(fold_assignment: pd.DataFrame) -> dg.AssetCheckResult:
+        """Photos of one group are held out together."""
+        folds = fold_assignment.groupby("group")["fold"].nunique()
+        straddling = sorted(folds[folds > 1].index)
+        return dg.AssetCheckResult(
+            passed=not straddling,
+            description=f"{len(straddling)} of {len(folds)} groups are in more than one fold.",
+            metadata={"groups": straddling[:20]},
+        )
+
+    @dg.asset_check(
+        asset="oof_predictions", blocking=True, additional_ins={"label_table": dg.AssetIn()}
+    )
+    def each_photo_is_predicted_once(
+        oof_predictions: pd.DataFrame, label_table: pd.DataFrame
+    ) -> dg.AssetCheckResult:
+        """Every labelled photo has one out-of-fold prediction a model and target."""
+        counts = oof_predictions.groupby(["model", "target"])["image_id"].agg(["size", "nunique"])
+        wanted = len(label_table)
+        whole = bool((counts == wanted).all(axis=None))
+        same = set(oof_predictions["image_id"]) == set(label_table["image_id"])
+        return dg.AssetCheckResult(
+            passed=whole and same,
+            description=f"{wanted} photos are labelled; every model and target has "
+            f"{counts['size'].min()} to {counts['size'].max()} predictions.",
+        )
+
+    return [
+        quarantine_below_limit,
+        no_group_straddles_folds,
+        each_photo_is_predicted_once,
+    ]

@@ -1,0 +1,195 @@
+"""What fulfils the assets' seams for a real project: files, folders, the configured backbone."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import fsspec
+import pandas as pd
+
+from biomass_pipeline.config import BackboneConfig, Config, DataConfig
+from biomass_pipeline.features import Backbone, Progress, build_backbone
+from biomass_pipeline.errors import ChangedWeightsError
+from biomass_pipeline.layout import Layout
+from biomass_pipeline.manifest import (
+    ImageFolder,
+    LabelSheet,
+    image_manifest,
+    listing_version,
+    read_labels,
+)
+from biomass_pipeline.orchestration.io_managers import write_whole
+from biomass_pipeline.project import Project
+
+# Each log line is a row in Dagster's event store: one every so often is enough.
+_LOG_EVERY_S = 15.0
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """The configuration, read again at each use."""
+
+    project: Project
+
+    def load(self) -> Config:
+        """Read it again."""
+        return self.project.reread()
+
+    def device(self) -> str:
+        """The configured device; `auto` takes the first accelerator there is."""
+        configured = self.project.config.compute.device
+        return best_device() if configured == "auto" else configured
+
+
+@dataclass(frozen=True)
+class PhotoFolder:
+    """The configured photos, with hashes remembered beside the artefacts."""
+
+    data: DataConfig
+    base: Path
+    sidecar: Path
+
+    def manifest(self, sheet: LabelSheet) -> pd.DataFrame:
+        """One row a photo."""
+        return image_manifest(
+            self._folder(), labels=sheet, sidecar=self.sidecar, max_pixels=self.data.max_pixels
+        )
+
+    def version(self) -> str:
+        """The hash of all paths and contents."""
+        return listing_version(self._folder(), sidecar=self.sidecar)
+
+    def read(self, path: str) -> bytes:
+        """One photo's bytes."""
+        return self._folder().read(path)
+
+    def _folder(self) -> ImageFolder:
+        return ImageFolder(self.data.images, base=self.base)
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """The configured label file."""
+
+    data: DataConfig
+    base: Path
+
+    def read(self) -> LabelSheet:
+        """Parse it."""
+        return read_labels(self.data.labels, base=self.base, spec=self.data)
+
+    def version(self) -> str:
+        """The hash of its bytes; a file that is not there is an error when it is read."""
+        location = self.data.labels
+        path = location if "://" in location else str(self.base / location)
+        digest = hashlib.sha256()
+        try:
+            with fsspec.open(path, "rb") as file:
+                while chunk := file.read(1 << 20):
+                    digest.update(chunk)
+        except FileNotFoundError:
+            return "missing"
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class LedgerFile:
+    """The folds given so far, in one Parquet file."""
+
+    layout: Layout
+
+    def read(self) -> pd.DataFrame | None:
+        """What was assigned so far; None at first."""
+        path = self.layout.table("fold_ledger")
+        return pd.read_parquet(path) if path.exists() else None
+
+    def write(self, ledger: pd.DataFrame) -> None:
+        """Remember it."""
+        path = self.layout.table("fold_ledger")
+        write_whole(path, lambda partial: ledger.to_parquet(partial, index=False))
+
+
+@dataclass(frozen=True)
+class ConfiguredBackbone:
+    """The backbone that the configuration names."""
+
+    spec: BackboneConfig
+    tile_px: int
+    device: Callable[[], str]
+    base: Path
+    known: Mapping[str, str]
+
+    def identity(self) -> Mapping[str, str]:
+        """What decides its output, as it was when the graph was loaded."""
+        return self.known
+
+    def build(self) -> Backbone:
+        """Make it, on the configured device.
+
+        Raises:
+            ChangedWeightsError: Its weights are not those that the graph was loaded with.
+        """
+        backbone = build_backbone(
+            self.spec, tile_px=self.tile_px, device=self.device(), base=self.base
+        )
+        if dict(backbone.identity) != dict(self.known):
+            raise ChangedWeightsError(self.spec.name)
+        return backbone
+
+
+@dataclass(frozen=True)
+class CheckpointFolder:
+    """Where trained models are kept on disk."""
+
+    layout: Layout
+
+    def folder(self, fingerprint: str, fold: int) -> Path:
+        """The folder of one fold's models."""
+        return self.layout.checkpoint(fingerprint, fold)
+
+
+@dataclass(frozen=True)
+class LogReporter:
+    """Progress as log lines with rates and the time left, every few seconds."""
+
+    every_s: float = _LOG_EVERY_S
+    clock: Callable[[], float] = time.monotonic
+
+    def extraction(self, fold: int) -> Callable[[Progress], None]:
+        """A callback for one fold's extraction."""
+        log = dg.get_dagster_logger()
+        started_s = self.clock()
+        last_s = [started_s]
+
+        def report(progress: Progress) -> None:
+            now_s = self.clock()
+            done = progress.n_photos == progress.total_photos
+            if done or now_s - last_s[0] >= self.every_s:
+                last_s[0] = now_s
+                log.info("fold %d: %s", fold, progress_line(progress, now_s - started_s))
+
+        return report
+
+
+def best_device() -> str:
+    """`cuda`, `mps` or `cpu`, whichever is there first."""
+    # Imported late: the UI and a run with nothing to do need no torch.
+    import torch  # noqa: PLC0415
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def progress_line(progress: Progress, elapsed_s: float) -> str:
+    """Photos, rates and the time left, in one line."""
+    seconds = max(elapsed_s, 1e-9)
+    left_s = seconds * (progress.total_tiles - progress.n_tiles) / max(progress.n_tiles, 1)
+    return (
+        f"{progress.n_photos} of {progress.total_photos} photos, "
+        f"{progress.n_photos / seconds:.1f} photos/s, {progress.n_tiles / seconds:.0f} tiles/s, "
+        f"{left_s:.0f} s left"
+    )

@@ -1,0 +1,151 @@
+"""Runs what is stale or missing and nothing else, a stage at a time, saying what and why."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import dagster as dg
+
+from biomass_pipeline.errors import BiomassError, UnknownSelectionError, UnsettledAssetError
+from biomass_pipeline.orchestration.io_managers import ByFold
+from biomass_pipeline.orchestration.jobs import SOURCES, STAGES
+from biomass_pipeline.orchestration.staleness import Node, Verdict, judge, nodes
+
+# An asset that is stale again right after it ran would run for ever.
+_MOST_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """One Dagster run: assets of one stage, of one fold or of none."""
+
+    job: str
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def fold(self) -> str | None:
+        """The partition it runs on."""
+        return self.verdicts[0].node.fold
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """What it materializes."""
+        return tuple(verdict.node for verdict in self.verdicts)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The definitions with the storage that remembers what was materialized."""
+
+    defs: dg.Definitions
+    instance: dg.DagsterInstance
+
+    def observe(self) -> None:
+        """Record the present versions of the sources."""
+        self._execute("observe", [Node(name) for name in SOURCES], fold=None)
+
+    def verdicts(self, wanted: Collection[Node]) -> list[Verdict]:
+        """The state of each node, upstream first; a deleted file counts as missing."""
+        ordered = [node for node in nodes(self.defs) if node in wanted]
+        return [self._on_disk(verdict) for verdict in judge(self.defs, self.instance, ordered)]
+
+    def select(self, selection: str | None = None, *, fold: int | None = None) -> list[Node]:
+        """The nodes that a Dagster selection such as `feature_cache+` and a fold name.
+
+        Raises:
+            UnknownSelectionError: It selects nothing.
+        """
+        found = nodes(self.defs)
+        if selection is not None:
+            graph = self.defs.resolve_asset_graph()
+            try:
+                keys = dg.AssetSelection.from_string(selection).resolve(graph)
+            except dg.DagsterError:
+                keys = set()
+            chosen = {key.to_user_string() for key in keys}
+            found = [node for node in found if node.asset in chosen]
+        if fold is not None:
+            found = [node for node in found if node.fold in (None, str(fold))]
+        if not found or (fold is not None and all(node.fold is None for node in found)):
+            asked = selection if fold is None else f"{selection or 'everything'}, fold {fold}"
+            known = {node.asset for node in nodes(self.defs)}
+            raise UnknownSelectionError(asked or "", sorted(known))
+        return found
+
+    def run(self, wanted: Sequence[Node], *, on_step: Callable[[Step], None]) -> list[Node]:
+        """Materialize what is stale or missing among the nodes, until nothing is.
+
+        Args:
+            wanted: Where to look.
+            on_step: Called before each Dagster run.
+
+        Returns:
+            Every node that ran, in order.
+
+        Raises:
+            BiomassError: An asset failed for a reason that a person can act on.
+            UnsettledAssetError: An asset stays stale however often it runs.
+        """
+        done: list[Node] = []
+        while steps := _first_stage(self.verdicts(wanted)):
+            for step in steps:
+                on_step(step)
+                self._execute(step.job, step.nodes, fold=step.fold)
+                done += step.nodes
+            node, count = Counter(done).most_common(1)[0]
+            if count > _MOST_RUNS:
+                raise UnsettledAssetError(str(node), count)
+        return done
+
+    def _on_disk(self, verdict: Verdict) -> Verdict:
+        if verdict.missing:
+            return verdict
+        node = verdict.node
+        key = self.defs.get_assets_def(node.asset).get_io_manager_key_for_asset_key(
+            dg.AssetKey(node.asset)
+        )
+        manager = (self.defs.resources or {})[key]
+        if isinstance(manager, ByFold) and not manager.has(node.asset, _number(node.fold)):
+            return replace(verdict, missing=True, reasons=("its file is gone",))
+        return verdict
+
+    def _execute(self, job: str, chosen: Sequence[Node], *, fold: str | None) -> None:
+        definition = self.defs.resolve_job_def(job)
+        try:
+            definition.execute_in_process(
+                instance=self.instance,
+                partition_key=fold,
+                asset_selection=[dg.AssetKey(node.asset) for node in chosen],
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+        except Exception as error:
+            for cause in _causes(error):
+                if isinstance(cause, BiomassError):
+                    raise cause from None
+            raise
+
+
+def _first_stage(verdicts: Sequence[Verdict]) -> list[Step]:
+    """The runs of the earliest stage that has something to do, one a fold."""
+    for job, assets in STAGES.items():
+        by_fold: dict[str | None, list[Verdict]] = defaultdict(list)
+        for verdict in verdicts:
+            if verdict.node.asset in assets and not verdict.fresh:
+                by_fold[verdict.node.fold].append(verdict)
+        if by_fold:
+            return [Step(job, tuple(members)) for members in by_fold.values()]
+    return []
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it was raised from, and so on; a chain may lead back to itself."""
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        yield cause
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+
+
+def _number(fold: str | None) -> int | None:
+    return None if fold is None else int(fold)

@@ -1,0 +1,192 @@
+"""The page people read: one file with scores, figures, what was left out, and how it was made."""
+
+import base64
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jinja2
+import pandas as pd
+import yaml
+
+from biomass_pipeline import __version__
+from biomass_pipeline.config import Config, DataConfig
+from biomass_pipeline.reporting.figures import DARK, predicted_against_measured
+from biomass_pipeline.reporting.headline import headline, unseen_groups, verdicts
+from biomass_pipeline.reporting.photos import PhotoSummary, summarize_photos
+from biomass_pipeline.reporting.score_tables import (
+    breakdown_table,
+    coverage_table,
+    global_bars,
+    target_table,
+)
+from biomass_pipeline.reporting.scores import MODEL_NAMES, Scores, read_scores
+from biomass_pipeline.reporting.table import MAX_ROWS, count, score, share, text_table
+
+_DRAWN: Final = ("mil", "ridge")
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """All that the page shows.
+
+    Attributes:
+        config: The configuration of the run.
+        oof: Out-of-fold predictions, tidy: `image_id, fold, group, target, y_true, y_pred, y_lower,
+            y_upper, model`.
+        metrics: What `biomass_pipeline.evaluation.evaluate` found, as in `metrics.json`.
+        manifest: One row a photo: `path, status, reason, warning, labelled` and more.
+        label_warnings: What was odd about the labels.
+        fingerprints: What identifies the results, by name.
+        versions: The software, by package.
+        notes: What a reader must know before anything else, such as an untrained network.
+    """
+
+    config: Config
+    oof: pd.DataFrame
+    metrics: Mapping[str, Any]
+    manifest: pd.DataFrame
+    label_warnings: Sequence[str]
+    fingerprints: Mapping[str, str]
+    versions: Mapping[str, str]
+    notes: Sequence[str] = ()
+
+
+def render_report(inputs: ReportInputs) -> str:
+    """Render the page: one self-contained HTML file, the same text for the same inputs.
+
+    Raises:
+        UndefinedScoreError: A prediction is not a finite number.
+    """
+    scores = read_scores(inputs.metrics, data=inputs.config.data)
+    photos = summarize_photos(inputs.manifest)
+    page = _template().render(
+        **_summary(inputs, scores, photos),
+        **_results(inputs, scores),
+        **_circumstances(inputs, photos),
+    )
+    # A file's name may hold bytes that are no text; the page shows them as escapes.
+    return page.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _template() -> jinja2.Template:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("report.html.j2")
+
+
+def _summary(inputs: ReportInputs, scores: Scores, photos: PhotoSummary) -> dict[str, object]:
+    config = inputs.config
+    facts = [
+        ("Photos scored", count(scores.n_images)),
+        (unseen_groups(config.data).capitalize(), count(scores.n_groups)),
+        ("Folds", str(inputs.oof["fold"].nunique())),
+        ("Quarantined", count(photos.n_quarantined)),
+        ("Backbone", config.backbone.name),
+        ("Aggregator", config.training.aggregator.replace("_", " ")),
+    ]
+    return {
+        "name": config.name,
+        "headline": headline(scores, data=config.data),
+        "verdicts": verdicts(scores),
+        "notes": list(inputs.notes),
+        "facts": facts,
+    }
+
+
+def _results(inputs: ReportInputs, scores: Scores) -> dict[str, object]:
+    data = inputs.config.data
+    return {
+        "bars": global_bars(scores),
+        "level": share(scores.level) if scores.level else "",
+        "explanation": _explanation(scores, data),
+        "targets": target_table(scores, data=data),
+        "breakdowns": [(f"By {each.title}", breakdown_table(each)) for each in scores.breakdowns],
+        "figures": [
+            _figure(inputs.oof, scores, data=data, model=model)
+            for model in _DRAWN
+            if model in scores.models
+        ],
+        "nominal": share(inputs.config.evaluation.interval_level),
+        "intervals": coverage_table(scores, data=data),
+    }
+
+
+def _circumstances(inputs: ReportInputs, photos: PhotoSummary) -> dict[str, object]:
+    warnings = list(inputs.label_warnings)
+    configuration = yaml.safe_dump(
+        inputs.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True
+    )
+    return {
+        "photos": photos,
+        "quarantined": _quarantined(photos),
+        "unlabelled": _unlabelled(photos),
+        "label_warnings": warnings[:MAX_ROWS],
+        "label_warnings_left_out": max(len(warnings) - MAX_ROWS, 0),
+        "configuration": configuration,
+        "versions": text_table(
+            "Software that made this page", ["Package", "Version"], list(inputs.versions.items())
+        ),
+        "fingerprints": text_table(
+            "What identifies the results", ["Of", "Digits"], list(inputs.fingerprints.items())
+        ),
+        "package_version": __version__,
+    }
+
+
+def _explanation(scores: Scores, data: DataConfig) -> str:
+    if len(data.targets) == 1:
+        meaning = "R² is 1 for perfect predictions and 0 for always guessing the mean."
+    else:
+        weights = ", ".join(f"{target.name} {target.weight:g}" for target in data.targets)
+        meaning = (
+            f"R² is 1 for perfect predictions. The global score pools all targets around one "
+            f"mean, with weights ({weights}), so guessing each target's own mean does not score 0: "
+            f"read every score beside that floor."
+        )
+    unit = unseen_groups(data)
+    return meaning + (f" Intervals resample whole {unit}." if scores.level else "")
+
+
+def _figure(
+    oof: pd.DataFrame, scores: Scores, *, data: DataConfig, model: str
+) -> dict[str, object]:
+    light = predicted_against_measured(oof, data=data, model=model)
+    dark = predicted_against_measured(oof, data=data, model=model, theme=DARK)
+    width_px, height_px = _png_size_px(light)
+    found = [f"{name} R² {score(scores.targets[name][model].r2)}" for name in data.target_names]
+    return {
+        "name": MODEL_NAMES[model],
+        "light": base64.b64encode(light).decode(),
+        "dark": base64.b64encode(dark).decode(),
+        "width_px": width_px,
+        "height_px": height_px,
+        "alt": f"{MODEL_NAMES[model]}: predicted against measured, a panel each for "
+        + ", ".join(found),
+    }
+
+
+def _png_size_px(png: bytes) -> tuple[int, int]:
+    """Width and height, from the header that every PNG starts with."""
+    width_px, height_px = struct.unpack(">II", png[16:24])
+    return width_px, height_px
+
+
+def _quarantined(photos: PhotoSummary) -> str:
+    n = photos.n_quarantined
+    what = "photo or label" if n == 1 else "photos and labels"
+    return f"{count(n)} {what} could not be used and took no part in training or scores."
+
+
+def _unlabelled(photos: PhotoSummary) -> str:
+    if not photos.n_unlabelled:
+        return f"All {count(photos.n_readable)} readable photos have labels."
+    return (
+        f"{count(photos.n_unlabelled)} of {count(photos.n_readable)} "
+        f"readable photos have no label: they are not part of any score."
+    )

@@ -1,0 +1,141 @@
+import hashlib
+import os
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from biomass_pipeline.config import BackboneConfig
+from biomass_pipeline.errors import MissingInputError, MissingWeightsError, UnknownBackboneError
+from biomass_pipeline.features import weights
+from biomass_pipeline.features.registry import backbone_identity, build_backbone
+from biomass_pipeline.features.weights import HubFile
+
+SMALL = "vit_small_patch14_reg4_dinov2"
+
+
+@pytest.fixture
+def empty_hub_cache(monkeypatch, tmp_path):
+    """No file of the hub is on this machine."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def put_in_hub_cache(folder, repo, content):
+    """Lay out a downloaded file as the hub's client does."""
+    home = folder / f"models--{repo.replace('/', '--')}"
+    snapshot = home / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").write_bytes(content)
+    (home / "refs").mkdir()
+    (home / "refs" / "main").write_text("abc")
+
+
+@pytest.mark.usefixtures("empty_hub_cache")
+def test_without_weights_and_network_the_answer_is_quick_and_says_what_to_do():
+    start = time.monotonic()
+    with pytest.raises(MissingWeightsError) as refusal:
+        build_backbone(BackboneConfig(name="dinov2_vitl14_reg"), tile_px=56)
+    assert time.monotonic() - start < 10
+    for word in (
+        "vit_large_patch14_reg4_dinov2",
+        "timm/vit_large_patch14_reg4_dinov2.lvd142m",
+        "backbone.checkpoint",
+    ):
+        assert word in str(refusal.value)
+
+
+@pytest.mark.usefixtures("empty_hub_cache")
+def test_offline_mode_is_respected(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(MissingWeightsError, match=r"[Oo]ffline"):
+        weights.fetch_hub_file(HubFile("timm/some"), model="some")
+
+
+@pytest.mark.usefixtures("empty_hub_cache")
+def test_a_network_that_swallows_every_question_is_given_up(monkeypatch):
+    monkeypatch.setattr(weights, "GIVE_UP_S", 0.05)
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda *_, **__: time.sleep(1))
+    with pytest.raises(MissingWeightsError, match=r"no answer within 0\.05 s"):
+        weights.fetch_hub_file(HubFile("timm/some"), model="some")
+
+
+@pytest.mark.usefixtures("empty_hub_cache")
+def test_a_file_of_the_hub_is_fetched_at_the_revision_that_answered(monkeypatch):
+    asked = []
+
+    def download(*place, revision):
+        asked.append((*place, revision))
+        return "/there"
+
+    found = SimpleNamespace(commit_hash="abc")
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda *_, **__: found)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    assert str(weights.fetch_hub_file(HubFile("timm/some"), model="some")) == "/there"
+    assert asked == [("timm/some", "model.safetensors", "abc")]
+
+
+def test_a_cached_file_of_the_hub_needs_no_network_and_is_hashed(empty_hub_cache, tmp_path):
+    spec = BackboneConfig(name=SMALL)
+    assert backbone_identity(spec)["weights_sha256"] == ""
+    put_in_hub_cache(empty_hub_cache, f"timm/{SMALL}.lvd142m", b"weights")
+    found = weights.locate(SMALL, spec, base=tmp_path)
+    assert found.read_bytes() == b"weights"
+    identity = backbone_identity(spec)
+    assert identity["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
+    assert f"timm/{SMALL}.lvd142m" in identity["weights"]
+
+
+def test_a_checkpoint_is_known_by_its_content_not_by_its_name(tmp_path):
+    one, other = tmp_path / "one.pth", tmp_path / "other.pth"
+    one.write_bytes(b"a")
+    other.write_bytes(b"a")
+    named = [BackboneConfig(name=SMALL, checkpoint=name) for name in ("one.pth", "other.pth")]
+    first, second = [backbone_identity(spec, base=tmp_path) for spec in named]
+    assert first == second
+    assert first["weights_sha256"] == hashlib.sha256(b"a").hexdigest()
+    other.write_bytes(b"changed")
+    assert backbone_identity(named[1], base=tmp_path) != first
+
+
+def test_a_hash_is_read_again_when_only_the_time_changed(tmp_path):
+    file = tmp_path / "one.pth"
+    file.write_bytes(b"a")
+    os.utime(file, ns=(1, 1))
+    assert weights.file_sha256(file) == hashlib.sha256(b"a").hexdigest()
+    file.write_bytes(b"b")
+    os.utime(file, ns=(2, 2))
+    assert weights.file_sha256(file) == hashlib.sha256(b"b").hexdigest()
+
+
+def test_random_weights_are_named_and_differ_from_any_file(tmp_path):
+    (tmp_path / "one.pth").write_bytes(b"a")
+    random = backbone_identity(BackboneConfig(name=SMALL, random_weights=True))
+    given = backbone_identity(BackboneConfig(name=SMALL, checkpoint="one.pth"), base=tmp_path)
+    assert "random" in random["weights"]
+    assert random["weights_sha256"] == ""
+    assert random != given
+    assert weights.locate(SMALL, BackboneConfig(random_weights=True), base=tmp_path) is None
+
+
+def test_a_checkpoint_that_is_not_there_is_named_with_its_option(tmp_path):
+    spec = BackboneConfig(name=SMALL, checkpoint="nowhere.pth")
+    with pytest.raises(MissingInputError, match=r"nowhere\.pth.*backbone\.checkpoint"):
+        build_backbone(spec, tile_px=56, base=tmp_path)
+    with pytest.raises(MissingInputError):
+        backbone_identity(spec, base=tmp_path)
+
+
+def test_the_same_network_with_timms_tag_is_at_the_same_place():
+    assert weights.hub_file(SMALL) == weights.hub_file(f"{SMALL}.lvd142m")
+
+
+def test_timm_knows_the_places_of_other_networks():
+    assert weights.hub_file("resnet18").repo.startswith("timm/resnet18.")
+    with pytest.raises(MissingWeightsError, match="no place on the hub"):
+        weights.hub_file("botnet50ts_256")
+
+
+def test_a_network_that_timm_does_not_have_is_refused_with_a_near_one():
+    with pytest.raises(UnknownBackboneError, match="Did you mean resnet18"):
+        weights.hub_file("resnet18x")

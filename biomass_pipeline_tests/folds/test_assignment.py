@@ -1,0 +1,146 @@
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from biomass_pipeline.config import FoldsConfig
+from biomass_pipeline.errors import FoldCountError
+from biomass_pipeline.folds import assign_folds
+
+sessions = st.lists(
+    st.tuples(st.integers(1, 9), st.floats(0, 100, allow_nan=False)), min_size=3, max_size=14
+)
+
+
+def photos(sizes_and_totals, prefix="g"):
+    rows = [
+        {"image_id": f"{prefix}{group}-{i}", "group": f"{prefix}{group}", "total": total}
+        for group, (size, total) in enumerate(sizes_and_totals)
+        for i in range(size)
+    ]
+    return pd.DataFrame(rows, columns=["image_id", "group", "total"])
+
+
+def folds_of(assignment):
+    return assignment.table.groupby("group")["fold"].first().to_dict()
+
+
+@given(sessions, st.integers(2, 3), st.integers(0, 5))
+def test_every_photo_has_one_fold_and_no_group_straddles(groups, n_folds, seed):
+    images = photos(groups).sample(frac=1, random_state=seed)
+    table = assign_folds(images, spec=FoldsConfig(n_folds=n_folds, seed=seed), ledger=None).table
+    assert table["image_id"].tolist() == images["image_id"].tolist()
+    assert len(table[["group", "fold"]].drop_duplicates()) == len(groups)
+    assert set(table["fold"]) == set(range(n_folds))
+
+
+@given(sessions, st.integers(2, 3), st.integers(0, 5))
+def test_folds_differ_by_at_most_the_largest_group(groups, n_folds, seed):
+    spec = FoldsConfig(n_folds=n_folds, seed=seed)
+    table = assign_folds(photos(groups), spec=spec, ledger=None).table
+    sizes = table["fold"].value_counts().reindex(range(n_folds), fill_value=0)
+    assert sizes.max() - sizes.min() <= max(size for size, _ in groups)
+
+
+@given(sessions, sessions, st.integers(2, 3))
+def test_adding_photos_moves_none(old, new, n_folds):
+    spec = FoldsConfig(n_folds=n_folds)
+    before = assign_folds(photos(old), spec=spec, ledger=None)
+    grown = photos([(size + 3, total + 50) for size, total in old])
+    images = pd.concat([photos(new, prefix="new"), grown])
+    after = assign_folds(images, spec=spec, ledger=before.ledger)
+    assert folds_of(before).items() <= folds_of(after).items()
+
+
+@given(sessions, st.integers(1, 3))
+def test_a_group_that_comes_back_finds_its_old_fold(groups, n_missing):
+    assume(len(groups) - n_missing >= 2)
+    spec, images = FoldsConfig(n_folds=2), photos(groups)
+    first = assign_folds(images, spec=spec, ledger=None)
+    fewer = images[~images["group"].isin([f"g{i}" for i in range(n_missing)])]
+    second = assign_folds(fewer, spec=spec, ledger=first.ledger)
+    assert folds_of(assign_folds(images, spec=spec, ledger=second.ledger)) == folds_of(first)
+
+
+def test_a_new_group_goes_to_the_emptiest_fold_whatever_its_mass():
+    spec, old = FoldsConfig(n_folds=2), photos([(9, 1.0), (2, 50.0)])
+    first = assign_folds(old, spec=spec, ledger=None)
+    small = folds_of(first)["g1"]
+    images = pd.concat([old, photos([(3, 60.0), (1, 2.0)], prefix="new")])
+    after = folds_of(assign_folds(images, spec=spec, ledger=first.ledger))
+    assert (after["new0"], after["new1"]) == (small, small)
+
+
+def test_light_and_heavy_groups_are_spread_over_the_folds():
+    groups = [(4, float(total)) for total in range(30)]
+    table = assign_folds(photos(groups), spec=FoldsConfig(n_folds=3), ledger=None).table
+    heavy = table[table["group"].isin([f"g{i}" for i in range(20, 30)])]
+    assert heavy.groupby("fold")["group"].nunique().between(3, 4).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": FoldsConfig(n_folds=4)},
+        {"spec": FoldsConfig(n_folds=3, seed=1)},
+        {"group_columns": ("State",)},
+    ],
+)
+def test_another_rule_assigns_all_anew(change):
+    images = photos([(2, float(i)) for i in range(12)])
+    asked = {"spec": FoldsConfig(n_folds=3), "group_columns": ("date",)}
+    first = assign_folds(images, ledger=None, **asked)
+    asked |= change
+    again = assign_folds(images, ledger=first.ledger, **asked)
+    pd.testing.assert_frame_equal(again.ledger, assign_folds(images, ledger=None, **asked).ledger)
+    assert set(again.ledger["rule"]).isdisjoint(first.ledger["rule"])
+
+
+def test_the_seed_changes_the_folds_and_nothing_else_does():
+    images = photos([(2, 1.0)] * 12)
+    spec = FoldsConfig(n_folds=3)
+    shuffled = images.sample(frac=1, random_state=1)
+    same = folds_of(assign_folds(images, spec=spec, ledger=None))
+    assert folds_of(assign_folds(shuffled, spec=spec, ledger=None)) == same
+    other = assign_folds(images, spec=FoldsConfig(n_folds=3, seed=1), ledger=None)
+    assert folds_of(other) != same
+
+
+def test_each_group_is_a_fold_when_leaving_one_out():
+    spec = FoldsConfig(n_folds=4, strategy="leave_one_group_out")
+    folds = folds_of(assign_folds(photos([(3, 1.0)] * 4), spec=spec, ledger=None))
+    assert sorted(folds.values()) == [0, 1, 2, 3]
+
+
+def test_leaving_one_out_keeps_one_group_a_fold_when_groups_come_and_go():
+    spec, images = FoldsConfig(n_folds=2, strategy="leave_one_group_out"), photos([(2, 1.0)] * 3)
+    ledger = None
+    for present in (["g0", "g1"], ["g1", "g2"], ["g0", "g2"], ["g0", "g1"]):
+        some = images[images["group"].isin(present)]
+        assignment = assign_folds(some, spec=spec, ledger=ledger)
+        assert sorted(folds_of(assignment).values()) == [0, 1]
+        ledger = assignment.ledger
+        assert not ledger["group"].duplicated().any()
+
+
+def test_fewer_groups_than_folds_is_an_error():
+    with pytest.raises(FoldCountError, match=r"`folds.n_folds` is 5 and there are 2 group.*g0, g1"):
+        assign_folds(photos([(3, 1.0)] * 2), spec=FoldsConfig(), ledger=None)
+
+
+def test_a_new_group_does_not_fit_when_leaving_one_out():
+    spec = FoldsConfig(n_folds=2, strategy="leave_one_group_out")
+    ledger = assign_folds(photos([(3, 1.0)] * 2), spec=spec, ledger=None).ledger
+    with pytest.raises(FoldCountError, match=r"as many folds as groups.* is 2 and there are 3"):
+        assign_folds(photos([(3, 1.0)] * 3), spec=spec, ledger=ledger)
+
+
+def test_no_photo_at_all_is_an_error():
+    with pytest.raises(FoldCountError, match="0 group"):
+        assign_folds(photos([]), spec=FoldsConfig(), ledger=None)
+
+
+def test_many_group_names_are_cut_short():
+    spec = FoldsConfig(n_folds=2, strategy="leave_one_group_out")
+    with pytest.raises(FoldCountError, match="and 10 more"):
+        assign_folds(photos([(1, 1.0)] * 30), spec=spec, ledger=None)

@@ -1,0 +1,245 @@
+"""What is stale runs, and nothing else: real Dagster, real files, a backbone that counts."""
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+from biomass_pipeline_tests.farm import CountingBackbone, build_farm, every, graph_of, run_all
+
+from biomass_pipeline.errors import (
+    TooManyQuarantinedError,
+    UnknownSelectionError,
+)
+from biomass_pipeline.orchestration import Node, open_instance
+
+PREPARE = ["fold_assignment", "image_manifest", "label_table"]
+JUDGE = ["evaluation", "oof_predictions", "report"]
+TRAIN = [*every("fold_predictions"), *every("mil_checkpoint"), *every("ridge_baseline")]
+EVERYTHING = sorted([*PREPARE, *JUDGE, *TRAIN, *every("patch_index"), *every("feature_cache")])
+
+
+@pytest.fixture
+def farm(tmp_path):
+    return build_farm(tmp_path)
+
+
+@pytest.fixture
+def instance(farm):
+    with open_instance(farm.project().layout) as instance:
+        yield instance
+
+
+@pytest.fixture
+def done(farm, instance):
+    """A farm whose whole graph ran once: 12 photos of two tiles."""
+    backbone = CountingBackbone()
+    graph = graph_of(farm.project(), instance, backbone=backbone)
+    assert run_all(graph) == EVERYTHING
+    assert backbone.n_tiles == 24
+    return farm
+
+
+def rerun(farm, instance):
+    """What runs now, and how many tiles it embeds."""
+    backbone = CountingBackbone()
+    return run_all(graph_of(farm.project(), instance, backbone=backbone)), backbone.n_tiles
+
+
+def rows_by_content(farm):
+    """Each content's feature bytes, over all folds."""
+    graph_files = (farm.folder / "artefacts" / "features").glob("*/fold_*.h5")
+    rows = {}
+    for path in graph_files:
+        from biomass_pipeline.store import open_cache
+
+        features = open_cache(path, path.parent.name).load()
+        rows |= {sha: features.bag(i).tobytes() for i, sha in enumerate(features.image_sha256)}
+    return rows
+
+
+@pytest.mark.slow
+class TestIncrementality:
+    def test_nothing_changed_runs_nothing(self, done, instance):
+        assert rerun(done, instance) == ([], 0)
+
+    def test_touching_a_photo_runs_nothing(self, done, instance):
+        (done.folder / "photos" / "s0n0.png").touch()
+        assert rerun(done, instance) == ([], 0)
+
+    def test_renaming_a_photo_embeds_nothing(self, done, instance):
+        photos = done.folder / "photos"
+        (photos / "s0n0.png").rename(photos / "renamed.png")
+        done.rows["renamed.png"] = done.rows.pop("s0n0.png")
+        done.write()
+        ran, n_tiles = rerun(done, instance)
+        assert n_tiles == 0
+        assert len([name for name in ran if name.startswith("feature_cache")]) == 1
+
+    def test_new_photos_are_the_only_ones_embedded_and_only_their_fold_is_rebuilt(
+        self, done, instance
+    ):
+        before = rows_by_content(done)
+        fold = fold_of(done, "s0n0")
+        for number in (7, 8):
+            done.photo(f"s0n{number}.png", 200 + number)
+            done.label(f"s0n{number}.png", "2024-05-01", 20 + number / 10)
+        done.write()
+        ran, n_tiles = rerun(done, instance)
+        assert n_tiles == 4
+        assert [name for name in ran if name.startswith("feature_cache")] == [
+            f"feature_cache[{fold}]"
+        ]
+        after = rows_by_content(done)
+        assert {sha: after[sha] for sha in before} == before
+        assert len(after) == len(before) + 2
+
+    def test_a_photo_without_a_label_changes_the_manifest_and_the_report_only(
+        self, done, instance
+    ):
+        done.photo("unlabelled.png", 55)
+        ran, n_tiles = rerun(done, instance)
+        assert n_tiles == 0
+        # The tiles read the manifest, find their own photos unchanged, and stop there.
+        assert ran == sorted(["image_manifest", "label_table", *every("patch_index"), "report"])
+
+    def test_another_learning_rate_embeds_nothing_and_retrains_every_fold(self, done, instance):
+        before = rows_by_content(done)
+        done.write(training={"learning_rate": 0.02})
+        ran, n_tiles = rerun(done, instance)
+        assert n_tiles == 0
+        assert ran == sorted([*TRAIN, *JUDGE])
+        assert rows_by_content(done) == before
+
+    def test_a_corrupt_photo_is_quarantined_and_the_rest_is_untouched(self, done, instance):
+        before = rows_by_content(done)
+        fold = fold_of(done, "s0n0")
+        (done.folder / "photos" / "s0n0.png").write_bytes(b"\x89PNG\r\n\x1a\n rubbish")
+        ran, n_tiles = rerun(done, instance)
+        assert n_tiles == 0
+        manifest = pd.read_parquet(done.folder / "artefacts" / "image_manifest.parquet")
+        quarantined = manifest[manifest["status"] == "quarantined"]
+        assert list(quarantined["image_id"]) == ["s0n0"]
+        assert [name for name in ran if name.startswith("feature_cache")] == [
+            f"feature_cache[{fold}]"
+        ]
+        kept = set(manifest[manifest["status"] == "ok"]["sha256"])
+        assert {sha: rows for sha, rows in rows_by_content(done).items() if sha in kept} == {
+            sha: rows for sha, rows in before.items() if sha in kept
+        }
+        oof = pd.read_parquet(done.folder / "artefacts/predictions/oof_predictions.parquet")
+        assert "s0n0" not in set(oof["image_id"])
+
+    def test_a_changed_label_retrains_the_folds_that_learn_from_it(self, done, instance):
+        fold = fold_of(done, "s0n0")
+        before = training_fingerprints(done)
+        done.label("s0n0.png", "2024-05-01", 9.9)
+        done.write()
+        ran, n_tiles = rerun(done, instance)
+        assert n_tiles == 0
+        assert "feature_cache[0]" not in ran
+        after = training_fingerprints(done)
+        assert {k for k in before if before[k] == after[k]} == {fold}
+
+    def test_a_deleted_file_is_made_again_and_nothing_after_it(self, done, instance):
+        (done.folder / "artefacts" / "patch_index" / "fold_1.parquet").unlink()
+        assert rerun(done, instance) == (["patch_index[1]"], 0)
+
+    def test_a_photo_that_moves_to_another_fold_is_not_embedded_again(self, done, instance):
+        done.write(folds={"seed": 9})
+        ran, n_tiles = rerun(done, instance)
+        assert any(name.startswith("feature_cache") for name in ran)
+        assert n_tiles == 0
+
+    def test_the_reasons_are_sentences(self, done, instance):
+        done.photo("s0n9.png", 77)
+        done.label("s0n9.png", "2024-05-01", 7.7)
+        done.write()
+        graph = graph_of(done.project(), instance)
+        graph.observe()
+        verdicts = {str(v.node): v for v in graph.verdicts(graph.select())}
+        assert verdicts["image_manifest"].reasons == ("raw_images changed", "raw_labels changed")
+        assert verdicts["feature_cache[0]"].fresh
+
+    def test_another_backbone_says_that_its_configuration_changed(self, done, instance):
+        done.write(cache={"dtype": "float32"})
+        graph = graph_of(done.project(), instance)
+        graph.observe()
+        verdicts = {str(v.node): v for v in graph.verdicts(graph.select())}
+        # The caches of the other extraction are not there yet: missing comes before stale.
+        assert verdicts["feature_cache[2]"].reasons == ("its file is gone",)
+        assert verdicts["report"].reasons == ("its code or its part of the configuration changed",)
+
+
+@pytest.mark.slow
+def test_model_k_trains_without_partition_k(farm, instance):
+    graph = graph_of(farm.project(), instance)
+    graph.observe()
+    ready = [n for n in graph.select() if n.asset not in {"mil_checkpoint", "ridge_baseline"}]
+    graph.run([n for n in ready if n.asset in (*PREPARE, "patch_index", "feature_cache")], on_step=lambda _: None)
+    for path in (farm.folder / "artefacts" / "features").glob("*/fold_1.h5"):
+        path.unlink()
+    models = [Node("mil_checkpoint", "1"), Node("ridge_baseline", "1")]
+    assert graph.run(models, on_step=lambda _: None) == models
+
+
+@pytest.mark.slow
+def test_two_runs_leave_the_predictions_that_one_run_leaves(tmp_path):
+    """Photos that come later give the features that they would have given at first."""
+    whole = build_farm(tmp_path / "whole")
+    late = build_farm(tmp_path / "late")
+    held_back = (late.folder / "photos" / "s3n1.png").read_bytes()
+    (late.folder / "photos" / "s3n1.png").unlink()
+    row = late.rows.pop("s3n1.png")
+    late.write()
+    for farm in (whole, late):
+        with open_instance(farm.project().layout) as instance:
+            run_all(graph_of(farm.project(), instance))
+    late.rows["s3n1.png"] = row
+    late.write()
+    (late.folder / "photos" / "s3n1.png").write_bytes(held_back)
+    with open_instance(late.project().layout) as instance:
+        run_all(graph_of(late.project(), instance))
+    assert rows_by_content(late) == rows_by_content(whole)
+
+
+def test_too_many_quarantined_photos_stop_the_run(farm, instance):
+    for name in ("s0n0.png", "s1n0.png"):
+        (farm.folder / "photos" / name).write_bytes(b"")
+    graph = graph_of(farm.project(), instance)
+    graph.observe()
+    with pytest.raises(TooManyQuarantinedError, match="empty file"):
+        graph.run(graph.select("image_manifest+"), on_step=lambda _: None)
+    # The manifest is there to be looked at; a second run does not train on it either.
+    assert (farm.folder / "artefacts" / "image_manifest.parquet").exists()
+    with pytest.raises(TooManyQuarantinedError):
+        graph.run(graph.select("image_manifest+"), on_step=lambda _: None)
+
+
+class TestSelection:
+    @pytest.fixture
+    def graph(self, farm, instance):
+        return graph_of(farm.project(), instance)
+
+    def test_dagsters_syntax_selects_downstream(self, graph):
+        assert {node.asset for node in graph.select("oof_predictions+")} == set(JUDGE)
+
+    def test_a_fold_selects_its_partition_and_what_has_none(self, graph):
+        folds = {node.fold for node in graph.select("feature_cache", fold=1)}
+        assert folds == {"1"}
+
+    @pytest.mark.parametrize(
+        ("selection", "fold"), [("nothing_like_it", None), ("feature_cache", 7), (None, 7), ("((", None)]
+    )
+    def test_what_selects_nothing_is_refused(self, graph, selection, fold):
+        with pytest.raises(UnknownSelectionError, match="names nothing in the graph"):
+            graph.select(selection, fold=fold)
+
+
+def fold_of(farm, image_id):
+    table = pd.read_parquet(farm.folder / "artefacts" / "fold_assignment.parquet")
+    return int(table.set_index("image_id")["fold"][image_id])
+
+
+def training_fingerprints(farm):
+    pointers = (farm.folder / "artefacts" / "checkpoints").glob("mil_checkpoint_*.json")
+    return {int(path.stem[-1]): path.read_text() for path in pointers}

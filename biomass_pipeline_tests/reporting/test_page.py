@@ -1,0 +1,389 @@
+import base64
+import io
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from biomass_pipeline.config import BackboneConfig, Config, DataConfig, TargetConfig
+from biomass_pipeline.evaluation import evaluate
+from biomass_pipeline.reporting import ReportInputs, package_versions, render_report
+from biomass_pipeline.reporting import page as page_module
+from biomass_pipeline.reporting.table import MAX_ROWS
+
+VOID = {"meta", "img", "source", "br", "hr", "link", "input", "wbr", "col"}
+NASTY = "<script>alert('x')</script>&\"{{ 7*7 }}"
+
+FRACTION = Config(
+    name="cover",
+    data=DataConfig(
+        targets=(TargetConfig(name="wheat_fraction", unit="fraction"),),
+        identities={},
+        group_columns=("date",),
+        date_column="date",
+    ),
+)
+
+
+class Page(HTMLParser):
+    """A page taken apart: it insists that each tag is closed in its turn."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.elements, self.text, self.problems = [], [], "", []
+        self.feed(text)
+        self.close()
+        self.problems += [f"<{tag}> is never closed" for tag in self.open]
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs), "/".join(self.open)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.problems.append(f"</{tag}> at {self.getpos()} closes nothing")
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes, _ in self.elements if name == tag]
+
+
+def predictions(config, *, n=40, mil=0.1, ridge=0.3):
+    """Photos of eight sessions in two states; each model is off by its own share."""
+    rng = np.random.default_rng(3)
+    parts = rng.uniform(1, 50, (n, len(config.data.components)))
+    truth = parts @ np.array(config.data.component_matrix()).T
+    session = np.arange(n) % 8
+    tables = []
+    for model, error in (("mil", mil), ("ridge", ridge), ("constant", None)):
+        for column, target in enumerate(config.data.targets):
+            true = truth[:, column]
+            noise = rng.standard_normal(n)
+            pred = np.full(n, true.mean()) if error is None else true * (1 + error * noise)
+            table = pd.DataFrame(
+                {
+                    "image_id": [f"photo_{i}" for i in range(n)],
+                    "fold": session % 4,
+                    "group": [group_of(config, k) for k in session],
+                    "target": target.name,
+                    "y_true": true,
+                    "y_pred": pred,
+                    "y_lower": np.maximum(pred - 20, 0),
+                    "y_upper": pred + 20,
+                    "model": model,
+                }
+            )
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def parts_of(config, session):
+    values = [f"S{session % 2}", f"2015-09-{session + 1:02d}"]
+    columns = config.data.group_columns
+    return dict(zip(columns, values[-len(columns) :], strict=True))
+
+
+def group_of(config, session):
+    return "|".join(f"{name}={value}" for name, value in parts_of(config, session).items())
+
+
+def labels_of(config, oof):
+    """The group columns of the photos that were predicted."""
+    photos = oof.drop_duplicates("image_id")[["image_id", "group"]]
+    columns = {
+        name: [group.split("|")[position].split("=")[1] for group in photos["group"]]
+        for position, name in enumerate(config.data.group_columns)
+    }
+    return photos.assign(**columns)
+
+
+def manifest(n=40, *, unlabelled=0, quarantined=()):
+    good = [(f"photo_{i}.jpg", "ok", "", "", i >= unlabelled) for i in range(n)]
+    bad = [(path, "quarantined", reason, "", True) for path, reason in quarantined]
+    columns = ["path", "status", "reason", "warning", "labelled"]
+    return pd.DataFrame([*good, *bad], columns=columns)
+
+
+def inputs(config=None, **changes):
+    """A report's inputs, scored for real; with the CSIRO targets unless a configuration is given.
+
+    The predictions' errors can be set by `mil` and `ridge`.
+    """
+    config = config or Config()
+    errors = {key: changes.pop(key) for key in ("mil", "ridge") if key in changes}
+    oof = predictions(config, **errors)
+    level = config.evaluation.interval_level
+    found = evaluate(oof, labels_of(config, oof), data=config.data, level=level)
+    return replace(
+        ReportInputs(
+            config=config,
+            oof=oof,
+            metrics=found.metrics,
+            manifest=manifest(),
+            label_warnings=(),
+            fingerprints={"extraction": "0123456789abcdef"},
+            versions=package_versions(),
+        ),
+        **changes,
+    )
+
+
+def dot(*_, **__):
+    """A figure of one pixel, for tests that look at words only."""
+    png = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(png, format="PNG")
+    return png.getvalue()
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    monkeypatch.setattr(page_module, "predicted_against_measured", dot)
+
+
+@pytest.fixture(scope="module")
+def csiro():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page_module, "predicted_against_measured", dot)
+        return render_report(inputs())
+
+
+@pytest.fixture(scope="module")
+def fraction():
+    return render_report(inputs(FRACTION))
+
+
+@pytest.fixture(params=["csiro", "fraction"])
+def report(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_every_tag_is_closed_in_its_turn(report):
+    assert Page(report).problems == []
+
+
+def test_the_parser_of_these_tests_sees_an_unclosed_tag():
+    assert Page("<div><p></div>").problems
+    assert Page("<div>").problems
+
+
+def test_the_page_is_one_file_that_loads_and_runs_nothing(report):
+    page = Page(report)
+
+    sources = [img["src"] for img in page.all("img")]
+    sources += [source["srcset"] for source in page.all("source")]
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert not [tag for tag, _, _ in page.elements if tag in {"script", "link", "iframe"}]
+    assert "http://" not in report
+    assert "https://" not in report
+    assert "url(" not in report
+
+
+def test_the_page_is_accessible(report):
+    page = Page(report)
+
+    assert page.all("html") == [{"lang": "en"}]
+    headings = [int(tag[1]) for tag, _, _ in page.elements if tag in {"h1", "h2", "h3"}]
+    assert headings[0] == 1
+    assert headings.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(headings))
+    assert len(page.all("caption")) == len(page.all("table")) > 0
+    assert all(th["scope"] in {"col", "row", "rowgroup"} for th in page.all("th"))
+    assert all(len(img["alt"]) > 20 for img in page.all("img"))
+    ids = [attributes["id"] for _, attributes, _ in page.elements if "id" in attributes]
+    named = [section["aria-labelledby"] for section in page.all("section")]
+    assert len(set(ids)) == len(ids)
+    assert set(named) <= set(ids)
+
+
+def test_every_line_of_a_table_has_as_many_cells_as_the_table_has_columns(report):
+    for table in report.split("<table")[1:]:
+        page = Page("<table" + table.split("</table>")[0] + "</table>")
+        columns = sum(th["scope"] == "col" for th in page.all("th"))
+        taken, lines = [0] * 1000, table.split("<tbody>")[1].split("<tr")[1:]
+        for number, line in enumerate(lines):
+            cells = Page("<tr" + line.split("</tr>")[0] + "</tr>")
+            for head in cells.all("th"):
+                for below in range(int(head.get("rowspan", 1))):
+                    taken[number + below] += 1
+            taken[number] += len(cells.all("td"))
+            assert taken[number] == columns
+
+
+def test_the_figures_are_those_of_network_and_ridge_for_light_and_dark(fraction):
+    page = Page(fraction)
+
+    images = page.all("img")
+    assert len(images) == len(page.all("source")) == 2
+    assert ["MIL network" in images[0]["alt"], "Ridge" in images[1]["alt"]] == [True, True]
+    for image, source in zip(images, page.all("source"), strict=True):
+        sizes = set()
+        for data in (image["src"], source["srcset"]):
+            with Image.open(io.BytesIO(base64.b64decode(data.split(",")[1]))) as png:
+                sizes.add(png.size)
+        assert sizes == {(int(image["width"]), int(image["height"]))}
+
+
+def test_the_page_stays_small(fraction):
+    assert len(fraction.encode()) < 500_000
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_same_inputs_give_the_same_page(csiro):
+    assert render_report(inputs()) == csiro
+
+
+def test_grams_are_shown_per_hectare_and_fractions_are_not(csiro, fraction):
+    assert "kg\u00a0DM/ha" in csiro
+    assert "DM/ha" not in fraction
+    assert "wheat_fraction (fraction)" in fraction
+    assert "biomass" not in Page(fraction).text.replace("biomass-pipeline", "").replace(
+        "biomass_pipeline", ""
+    )
+
+
+def test_the_score_table_holds_what_the_evaluation_found(csiro):
+    text = Page(csiro).text
+
+    for name in ("Constant floor", "Ridge baseline", "MIL network"):
+        assert name in text
+    for target in Config().data.target_names:
+        assert f"{target} (g)" in text
+
+
+def test_folds_groups_and_intervals_have_their_tables(csiro):
+    text = Page(csiro).text
+
+    assert "By fold" in text
+    assert "By State" in text
+    assert "By Sampling_Date" in text
+    assert "Prediction intervals" in text
+    assert "90\u00a0%" in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_network_that_loses_to_the_ridge_is_said_to_lose():
+    text = Page(render_report(inputs(FRACTION, mil=0.5, ridge=0.01))).text
+
+    assert "The network does not beat the ridge baseline" in text
+
+
+def test_a_clean_folder_is_said_to_be_clean(csiro):
+    text = Page(csiro).text
+
+    assert "Nothing is quarantined" in text
+    assert "All 40 readable photos have labels" in text
+    assert "gave no reason for a warning" in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_was_not_used_is_shown_with_its_reason():
+    text = Page(
+        render_report(
+            inputs(
+                FRACTION,
+                manifest=manifest(unlabelled=3, quarantined=[("bad/x.jpg", "truncated")]),
+                label_warnings=["line 7: the sum is off by 0.31"],
+            )
+        )
+    ).text
+
+    assert "bad/x.jpg" in text
+    assert "truncated" in text
+    assert "3 of 40 readable photos have no label" in text
+    assert "line 7: the sum is off by 0.31" in text
+    assert "Nothing is quarantined" not in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_photos_with_a_warning_and_very_many_label_warnings_are_listed():
+    photos = manifest()
+    photos.loc[0, "warning"] = "alpha flattened on white"
+    many = [f"line {k}: odd" for k in range(MAX_ROWS + 5)]
+
+    page = render_report(inputs(FRACTION, manifest=photos, label_warnings=many))
+
+    text = Page(page).text
+    assert "alpha flattened on white" in text
+    assert f"Warnings on labels ({MAX_ROWS + 5})" in text
+    assert "5 more are not shown here" in text
+    assert Page(page).problems == []
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_whatever_a_name_holds_stays_text():
+    page = render_report(
+        inputs(
+            FRACTION.model_copy(update={"backbone": BackboneConfig(name=NASTY)}),
+            manifest=manifest(quarantined=[(f"{NASTY}.jpg", NASTY)]),
+            label_warnings=[NASTY],
+            fingerprints={NASTY: NASTY},
+            versions={NASTY: NASTY},
+            notes=[NASTY],
+        )
+    )
+
+    parsed = Page(page)
+    assert "<script" not in page
+    assert parsed.problems == []
+    assert parsed.all("script") == []
+    assert parsed.text.count(NASTY) >= 9
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_target_or_group_with_markup_in_its_name_stays_text():
+    data = DataConfig(
+        targets=(TargetConfig(name="<b>x</b>"),), identities={}, group_columns=("<i>",)
+    )
+    page = render_report(inputs(Config(data=data)))
+
+    assert "<b>" not in page
+    assert "<i>" not in page
+    assert "<b>x</b> (g)" in Page(page).text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_file_name_that_is_no_text_can_still_be_written():
+    path = b"plot\xe9.jpg".decode("utf-8", "surrogateescape")
+
+    page = render_report(inputs(FRACTION, label_warnings=[f"{path} is odd"]))
+
+    assert "plot\\udce9.jpg" in page
+    assert page.encode("utf-8")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_notes_come_before_the_scores():
+    page = render_report(inputs(FRACTION, notes=["RANDOM WEIGHTS: for tests only."]))
+
+    assert page.index("RANDOM WEIGHTS") < page.index('id="scores"')
+
+
+def test_the_configuration_can_be_read_back_from_the_page(report):
+    config = FRACTION if "cover" in report[:2000] else Config()
+    text = Page(report).text
+
+    start = text.index("name: ")
+    shown = yaml.safe_load(text[start : text.index("Versions")])
+
+    assert Config.model_validate(shown) == config
+
+
+def test_versions_and_fingerprints_are_on_the_page(report):
+    text = Page(report).text
+
+    assert "0123456789abcdef" in text
+    assert all(version in text for version in package_versions().values())
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_without_fingerprints_there_is_no_empty_table():
+    assert "Fingerprints" not in Page(render_report(inputs(FRACTION, fingerprints={}))).text
