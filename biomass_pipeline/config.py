@@ -241,6 +241,9 @@ class ComputeConfig(Section):
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, mps.")
     batch_size: int = Field(default=4, ge=1, description="Tiles embedded at once.")
     decode_threads: int = Field(default=2, ge=1)
+    training_threads: int = Field(
+        default=1, ge=1, description="PyTorch's threads on a CPU; bags are too small for more."
+    )
 
 
 class Config(Section):

@@ -1,4 +1,4 @@
-"""A farm of tiny photos whose mass can be seen by eye, and a project on it, for the Dagster wing."""
+"""A farm of tiny photos whose mass can be seen by eye, and a project on it."""
 
 import csv
 from dataclasses import dataclass, field
@@ -36,8 +36,10 @@ class MeanColourBackbone:
 
     name = "mean-colour"
     feature_dim = 3
-    identity = {"name": "mean-colour"}
     weights_sha256 = ""
+
+    def __init__(self, identity):
+        self.identity = identity
 
     def embed(self, tiles):
         return tiles.mean(axis=(1, 2), dtype=np.float32)
@@ -61,7 +63,7 @@ class CountingBackbone:
                 counter.n_tiles += len(tiles)
                 return super().embed(tiles)
 
-        return Counted()
+        return Counted(self.identity())
 
 
 @dataclass

@@ -33,7 +33,11 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_p
     config = load_config(
         file,
         overrides=["training.epochs=3"],
-        environment={"BIOMASS__TRAINING__EPOCHS": "2", "BIOMASS__TRAINING__PATIENCE": "2", "X": "9"},
+        environment={
+            "BIOMASS__TRAINING__EPOCHS": "2",
+            "BIOMASS__TRAINING__PATIENCE": "2",
+            "X": "9",
+        },
     )
     assert (config.training.epochs, config.training.patience, config.training.seed) == (3, 2, 1)
 

@@ -91,7 +91,8 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         checkpoints: dg.ResourceParam[CheckpointStore],
     ) -> dg.MaterializeResult[CheckpointHandle]:
         """The fold's ensemble of multiple-instance networks; it never saw the fold's photos."""
-        lesson = Lesson.gather(feature_cache, label_table, config=settings.load())
+        config = settings.load()
+        lesson = Lesson.gather(feature_cache, label_table, config=config)
         fingerprint = lesson.recipe.fingerprint
         folder = checkpoints.folder(fingerprint, int(context.partition_key))
         reused = mil.checkpoint_exists(folder, fingerprint, n_seeds=lesson.recipe.training.n_seeds)
@@ -101,6 +102,7 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             recipe=lesson.recipe,
             checkpoint_folder=folder,
             device=settings.device(),
+            threads=config.compute.training_threads,
         )
         return _model_result(folder, lesson, reused=reused)
 

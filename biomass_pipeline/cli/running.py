@@ -137,9 +137,11 @@ def opened(project: Project, console: Console) -> Iterator[Graph]:
 def _announcer(console: Console) -> Callable[[Step], None]:
     def announce(step: Step) -> None:
         place = "" if step.fold is None else f" fold {step.fold}"
+        by_reason: dict[str, list[str]] = {}
         for verdict in step.verdicts:
-            reason = "; ".join(verdict.reasons)
-            console.print(f"{step.job}{place}: {verdict.node.asset} ({reason})", markup=False)
+            by_reason.setdefault("; ".join(verdict.reasons), []).append(verdict.node.asset)
+        for reason, assets in by_reason.items():
+            console.print(f"{step.job}{place}: {', '.join(assets)} ({reason})", markup=False)
 
     return announce
 
@@ -182,13 +184,13 @@ def _print_summary(console: Console, project: Project, summary: dict[str, Any]) 
 
 
 def print_scores(console: Console, metrics: dict[str, Any]) -> None:
-    """The score table, floor first."""
-    scores = score_table(metrics)
-    table = Table(title="Out-of-fold R2, groups held out")
-    for number, name in enumerate(scores.columns):
-        table.add_column(str(name), justify="right" if number else "left", no_wrap=True)
-    for row in scores.itertuples(index=False):
-        table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row))
+    """The score table: a row a score, a column a model, floor first."""
+    scores = score_table(metrics).set_index("model").T
+    table = Table("R2", title="Out of fold, groups held out")
+    for model in scores.columns:
+        table.add_column(str(model), justify="right")
+    for name, row in scores.iterrows():
+        table.add_row(str(name), *(f"{value:.3f}" for value in row))
     console.print(table)
 
 

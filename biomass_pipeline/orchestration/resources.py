@@ -11,8 +11,8 @@ import fsspec
 import pandas as pd
 
 from biomass_pipeline.config import BackboneConfig, Config, DataConfig
-from biomass_pipeline.features import Backbone, Progress, build_backbone
 from biomass_pipeline.errors import ChangedWeightsError
+from biomass_pipeline.features import Backbone, Progress, build_backbone
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.manifest import (
     ImageFolder,

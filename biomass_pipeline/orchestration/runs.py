@@ -87,7 +87,7 @@ class Graph:
             UnsettledAssetError: An asset stays stale however often it runs.
         """
         done: list[Node] = []
-        while steps := _first_stage(self.verdicts(wanted)):
+        while steps := self._first_stage(self.verdicts(wanted)):
             for step in steps:
                 on_step(step)
                 self._execute(step.job, step.nodes, fold=step.fold)
@@ -96,6 +96,28 @@ class Graph:
             if count > _MOST_RUNS:
                 raise UnsettledAssetError(str(node), count)
         return done
+
+    def _first_stage(self, verdicts: Sequence[Verdict]) -> list[Step]:
+        """The runs of the earliest stage that has something to do, one a fold."""
+        for job, assets in STAGES.items():
+            by_fold: dict[str | None, list[Verdict]] = defaultdict(list)
+            for verdict in verdicts:
+                if verdict.node.asset in assets and not verdict.fresh:
+                    by_fold[verdict.node.fold].append(verdict)
+            if by_fold:
+                return [Step(job, self._ready(members)) for members in by_fold.values()]
+        return []
+
+    def _ready(self, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+        """Those with no fresh asset between them and another of them, which may turn stale yet."""
+        graph = self.defs.resolve_asset_graph()
+        dirty = {dg.AssetKey(verdict.node.asset) for verdict in verdicts}
+
+        def waits(key: dg.AssetKey) -> bool:
+            between = graph.get(key).parent_keys - dirty
+            return any(dirty & graph.get_ancestor_asset_keys(parent) for parent in between)
+
+        return tuple(v for v in verdicts if not waits(dg.AssetKey(v.node.asset)))
 
     def _on_disk(self, verdict: Verdict) -> Verdict:
         if verdict.missing:
@@ -123,18 +145,6 @@ class Graph:
                 if isinstance(cause, BiomassError):
                     raise cause from None
             raise
-
-
-def _first_stage(verdicts: Sequence[Verdict]) -> list[Step]:
-    """The runs of the earliest stage that has something to do, one a fold."""
-    for job, assets in STAGES.items():
-        by_fold: dict[str | None, list[Verdict]] = defaultdict(list)
-        for verdict in verdicts:
-            if verdict.node.asset in assets and not verdict.fresh:
-                by_fold[verdict.node.fold].append(verdict)
-        if by_fold:
-            return [Step(job, tuple(members)) for members in by_fold.values()]
-    return []
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

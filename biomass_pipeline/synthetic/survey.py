@@ -104,7 +104,7 @@ def _visits(spec: SyntheticSpec, chance: np.random.Generator) -> list[Visit]:
 
 def _daylight(chance: np.random.Generator) -> NDArray[np.float64]:
     """Log gains of a camera in daylight: exposure, yellow to blue, a little green to magenta."""
-    exposure, warmth, tint = chance.normal(0, (0.2, 0.11, 0.03))
+    exposure, warmth, tint = chance.normal(0, (0.18, 0.09, 0.025))
     gains: NDArray[np.float64] = exposure + warmth * _YELLOW + tint * _GREEN_CAST
     return gains
 

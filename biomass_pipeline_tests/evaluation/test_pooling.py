@@ -64,7 +64,7 @@ def guesses(ids, targets):
     )
 
 
-def test_a_folds_predictions_meet_what_was_measured(labels, data):
+def test_a_folds_predictions_meet_what_was_measured(labels):
     targets = ("Dry_Total_g", "GDM_g")
     frames = {"mil": guesses(["ID003", "ID001"], targets), "ridge": guesses(["ID001"], targets)}
     table = held_out_predictions(frames, labels=labels, fold=2, targets=targets)

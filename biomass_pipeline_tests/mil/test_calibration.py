@@ -55,6 +55,12 @@ def test_a_sums_interval_knows_how_its_parts_errors_go_together():
     assert width["GDM_g"] == pytest.approx(0, abs=1e-9)
 
 
+def test_intervals_are_about_the_scaled_prediction():
+    inner = table(1.5)
+    assert inner.halfwidths(CSIRO, scale=np.full(3, 1.5), level=0.9) == pytest.approx(0, abs=1e-9)
+    assert inner.halfwidths(CSIRO, scale=np.ones(3), level=0.9).min() > 0.5
+
+
 def test_tables_join_row_by_row():
     joined = InnerTable.concatenate([table(1.0, n=4), table(1.0, n=6)])
     assert joined.y.shape == (10, 5)

@@ -61,7 +61,9 @@ def test_the_folder_holds_whole_files_only(five_folder):
 
 
 def test_a_stranger_is_refused(folder):
-    with pytest.raises(StaleCheckpointError, match="under fingerprint abc, but xyz was asked"):
+    with pytest.raises(
+        StaleCheckpointError, match="fold_0 was trained under fingerprint abc, but xyz"
+    ):
         load_fold(folder, "xyz")
 
 

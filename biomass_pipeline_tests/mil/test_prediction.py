@@ -55,6 +55,12 @@ def test_the_tile_map_adds_up_to_the_prediction(frame, five_trained, five_field)
     assert summed.to_numpy() == pytest.approx(wide(frame)[names].to_numpy(), abs=1e-5)
 
 
+def test_the_fitted_scale_is_applied(frame, five_trained, five_field):
+    twice = replace(five_trained, scale=five_trained.scale * 2)
+    doubled = predict(twice, five_field.features, level=0.9)["y_pred"]
+    assert doubled.to_numpy() == pytest.approx(2 * frame["y_pred"].to_numpy(), rel=1e-9)
+
+
 def test_batches_do_not_change_predictions(frame, five_trained, five_field, monkeypatch):
     monkeypatch.setattr(prediction, "_BAGS_AT_ONCE", 7)
     small = predict(five_trained, five_field.features, level=0.9)

@@ -68,19 +68,23 @@ def test_it_is_sklearns_ridge(five_field, alpha):
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
-def test_the_penalty_is_the_best_of_inner_group_cv(five_field, model):
-    training = TrainingConfig()
+def test_the_penalty_is_the_best_of_inner_group_cv_that_sees_no_part_it_predicts(five_field):
+    alphas, clip = (0.1, 3.0, 100.0), 1.5
+    recipe = recipe_of(ridge_alphas=alphas, feature_clip=clip)
+    model = fit_ridge(five_field.features, five_field.labels, recipe=recipe)
     pooled, groups = pool_bags(five_field.features), five_field.labels["group"].to_numpy(str)
     y = five_field.labels[list(DataConfig().components)].to_numpy()
-    errors = np.zeros((len(training.ridge_alphas), 3))
-    for part in inner_parts(groups, n_parts=5, seed=training.seed):
+    inner = np.zeros((len(alphas), *y.shape))
+    for part in inner_parts(groups, n_parts=5, seed=recipe.training.seed):
         learn = np.setdiff1d(np.arange(len(y)), part)
         mean, sd = pooled[learn].mean(axis=0), pooled[learn].std(axis=0)
-        z = np.clip((pooled - mean) / sd, -4, 4)
-        for row, alpha in enumerate(training.ridge_alphas):
-            predicted = Ridge(alpha=alpha).fit(z[learn], y[learn]).predict(z[part])
-            errors[row] += ((predicted - y[part]) ** 2).sum(axis=0)
-    assert model.alphas.tolist() == np.array(training.ridge_alphas)[errors.argmin(axis=0)].tolist()
+        z = np.clip((pooled - mean) / sd, -clip, clip)
+        for row, alpha in enumerate(alphas):
+            inner[row, part] = Ridge(alpha=alpha).fit(z[learn], y[learn]).predict(z[part])
+    best = ((inner - y) ** 2).mean(axis=1).argmin(axis=0)
+    assert model.alphas.tolist() == [alphas[row] for row in best]
+    expected = np.maximum([inner[row, :, column] for column, row in enumerate(best)], 0).T
+    assert model.inner.components == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 def test_a_linear_density_is_learnt_and_holds_on_new_photos(make_field, one_target):
@@ -99,6 +103,13 @@ def test_sums_follow_and_nothing_is_negative(five_field, model):
         table[list(DataConfig().components)].sum(axis=1).to_numpy(), abs=1e-9
     )
     assert frame[["y_pred", "y_lower", "y_upper"]].to_numpy().min() >= 0
+
+
+def test_a_negative_mass_becomes_zero(five_field, model):
+    frame = predict_ridge(
+        replace(model, intercept=model.intercept - 1000), five_field.features, level=LEVEL
+    )
+    assert frame["y_pred"].eq(0).all()
 
 
 def test_a_photo_from_another_world_cannot_leave_the_training_range(five_field, model):

@@ -64,7 +64,9 @@ def test_every_asset_has_a_group_a_kind_a_code_version_and_a_sentence(defs):
 
 def test_folds_are_partitions_from_the_configuration(defs):
     graph = defs.resolve_asset_graph()
-    partitioned = {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned}
+    partitioned = {
+        key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned
+    }
     assert partitioned == BY_FOLD
     keys = graph.get(dg.AssetKey("feature_cache")).partitions_def.get_partition_keys()
     assert keys == ["0", "1", "2", "3", "4"]
@@ -127,6 +129,8 @@ def code_version(override, asset):
 def test_a_code_version_changes_with_its_part_of_the_configuration_only(override, changed):
     assets = [name for name in EDGES if name not in {"raw_images", "raw_labels", "training_config"}]
     found = {
-        name for name in assets if code_version(override, name) != code_version("compute.batch_size=4", name)
+        name
+        for name in assets
+        if code_version(override, name) != code_version("compute.batch_size=4", name)
     }
     assert found == changed

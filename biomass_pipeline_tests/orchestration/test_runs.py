@@ -1,16 +1,18 @@
 """What is stale runs, and nothing else: real Dagster, real files, a backbone that counts."""
 
-import dagster as dg
-import numpy as np
+import shutil
+
 import pandas as pd
 import pytest
-from biomass_pipeline_tests.farm import CountingBackbone, build_farm, every, graph_of, run_all
 
 from biomass_pipeline.errors import (
     TooManyQuarantinedError,
     UnknownSelectionError,
 )
+from biomass_pipeline.layout import Layout
 from biomass_pipeline.orchestration import Node, open_instance
+from biomass_pipeline.store import open_cache
+from biomass_pipeline_tests.farm import CountingBackbone, Farm, build_farm, every, graph_of, run_all
 
 PREPARE = ["fold_assignment", "image_manifest", "label_table"]
 JUDGE = ["evaluation", "oof_predictions", "report"]
@@ -23,20 +25,28 @@ def farm(tmp_path):
     return build_farm(tmp_path)
 
 
-@pytest.fixture
-def instance(farm):
-    with open_instance(farm.project().layout) as instance:
-        yield instance
-
-
-@pytest.fixture
-def done(farm, instance):
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
     """A farm whose whole graph ran once: 12 photos of two tiles."""
+    farm = build_farm(tmp_path_factory.mktemp("template"))
     backbone = CountingBackbone()
-    graph = graph_of(farm.project(), instance, backbone=backbone)
-    assert run_all(graph) == EVERYTHING
+    with open_instance(farm.project().layout) as instance:
+        assert run_all(graph_of(farm.project(), instance, backbone=backbone)) == EVERYTHING
     assert backbone.n_tiles == 24
     return farm
+
+
+@pytest.fixture
+def done(template, tmp_path):
+    """A copy of the farm, with its artefacts and Dagster's storage: it works wherever it lies."""
+    shutil.copytree(template.folder, tmp_path, dirs_exist_ok=True)
+    return Farm(tmp_path, dict(template.rows))
+
+
+@pytest.fixture
+def instance(tmp_path):
+    with open_instance(Layout(tmp_path / "artefacts")) as instance:
+        yield instance
 
 
 def rerun(farm, instance):
@@ -50,8 +60,6 @@ def rows_by_content(farm):
     graph_files = (farm.folder / "artefacts" / "features").glob("*/fold_*.h5")
     rows = {}
     for path in graph_files:
-        from biomass_pipeline.store import open_cache
-
         features = open_cache(path, path.parent.name).load()
         rows |= {sha: features.bag(i).tobytes() for i, sha in enumerate(features.image_sha256)}
     return rows
@@ -93,9 +101,7 @@ class TestIncrementality:
         assert {sha: after[sha] for sha in before} == before
         assert len(after) == len(before) + 2
 
-    def test_a_photo_without_a_label_changes_the_manifest_and_the_report_only(
-        self, done, instance
-    ):
+    def test_a_photo_without_a_label_changes_the_manifest_and_the_report_only(self, done, instance):
         done.photo("unlabelled.png", 55)
         ran, n_tiles = rerun(done, instance)
         assert n_tiles == 0
@@ -175,7 +181,10 @@ def test_model_k_trains_without_partition_k(farm, instance):
     graph = graph_of(farm.project(), instance)
     graph.observe()
     ready = [n for n in graph.select() if n.asset not in {"mil_checkpoint", "ridge_baseline"}]
-    graph.run([n for n in ready if n.asset in (*PREPARE, "patch_index", "feature_cache")], on_step=lambda _: None)
+    graph.run(
+        [n for n in ready if n.asset in (*PREPARE, "patch_index", "feature_cache")],
+        on_step=lambda _: None,
+    )
     for path in (farm.folder / "artefacts" / "features").glob("*/fold_1.h5"):
         path.unlink()
     models = [Node("mil_checkpoint", "1"), Node("ridge_baseline", "1")]
@@ -228,7 +237,8 @@ class TestSelection:
         assert folds == {"1"}
 
     @pytest.mark.parametrize(
-        ("selection", "fold"), [("nothing_like_it", None), ("feature_cache", 7), (None, 7), ("((", None)]
+        ("selection", "fold"),
+        [("nothing_like_it", None), ("feature_cache", 7), (None, 7), ("((", None)],
     )
     def test_what_selects_nothing_is_refused(self, graph, selection, fold):
         with pytest.raises(UnknownSelectionError, match="names nothing in the graph"):
