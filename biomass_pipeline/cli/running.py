@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from biomass_pipeline.assets import Reporter
 from biomass_pipeline.evaluation import score_table
 from biomass_pipeline.features import Progress, fetch_weights
 from biomass_pipeline.orchestration import (
     Graph,
-    Node,
     Step,
     build_definitions,
     build_resources,
@@ -41,11 +41,17 @@ class TerminalReporter:
     """Extraction as a bar on a terminal, and as a line now and then elsewhere."""
 
     console: Console
-    started_s: float = field(default_factory=time.monotonic)
+    n_embedded: int = 0
 
     def extraction(self, fold: int) -> Callable[[Progress], None]:
         """A callback for one fold's extraction."""
-        return self._bar(fold) if self.console.is_terminal else self._lines(fold)
+        show = self._bar(fold) if self.console.is_terminal else self._lines(fold)
+
+        def report(progress: Progress) -> None:
+            self.n_embedded += 1
+            show(progress)
+
+        return report
 
     def _bar(self, fold: int) -> Callable[[Progress], None]:
         bars = Bars(
@@ -98,12 +104,18 @@ def run_stale(
     project = Project.open(config, overrides=overrides)
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     started_s = time.monotonic()
-    with opened(project, console) as graph:
+    reporter = TerminalReporter(console)
+    with opened(project, reporter) as graph:
         graph.observe()
         ran = graph.run(graph.select(select, fold=fold), on_step=_announcer(console))
         if not any(not verdict.fresh for verdict in graph.verdicts(graph.select())):
             _prune(project, graph)
-    summary = _summary(project, ran, time.monotonic() - started_s)
+    summary = {
+        "materialized": [str(node) for node in ran],
+        "photos_embedded": reporter.n_embedded,
+        "seconds": round(time.monotonic() - started_s, 1),
+        **_outcome(project),
+    }
     if as_json:
         typer.echo(json.dumps(summary))
     else:
@@ -125,11 +137,11 @@ def run_report(config: Path | None, overrides: tuple[str, ...]) -> int:
 
 
 @contextmanager
-def opened(project: Project, console: Console) -> Iterator[Graph]:
+def opened(project: Project, reporter: Reporter) -> Iterator[Graph]:
     """The project's graph with its own Dagster storage."""
     # Before the graph: the hash of the weights is part of what decides it.
     fetch_weights(project.config.backbone, base=project.base)
-    resources = build_resources(project, reporter=TerminalReporter(console))
+    resources = build_resources(project, reporter=reporter)
     with open_instance(project.layout) as instance:
         yield Graph(build_definitions(project, resources=resources), instance)
 
@@ -151,12 +163,10 @@ def _prune(project: Project, graph: Graph) -> None:
     FeatureFolder(project.layout).prune(handles.fingerprint)
 
 
-def _summary(project: Project, ran: list[Node], elapsed_s: float) -> dict[str, Any]:
+def _outcome(project: Project) -> dict[str, Any]:
     manifest = _table(project.layout.table("image_manifest"))
     metrics = project.layout.metrics
     return {
-        "materialized": [str(node) for node in ran],
-        "seconds": round(elapsed_s, 1),
         "quarantined": int((manifest["status"] == "quarantined").sum()),
         "report": str(project.layout.report),
         "metrics": json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else None,
@@ -170,7 +180,8 @@ def _table(path: Path) -> pd.DataFrame:
 def _print_summary(console: Console, project: Project, summary: dict[str, Any]) -> None:
     count = len(summary["materialized"])
     done = f"{count} materializations" if count else "Everything is up to date: nothing ran"
-    console.print(f"{done}, {summary['seconds']} s.")
+    embedded = f"{summary['photos_embedded']} photos embedded"
+    console.print(f"{done}, {embedded}, {summary['seconds']} s.")
     if summary["metrics"]:
         print_scores(console, summary["metrics"])
         console.print(f"Report: {summary['report']}", markup=False)

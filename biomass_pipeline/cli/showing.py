@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from biomass_pipeline.cli.running import opened
 from biomass_pipeline.errors import BiomassError, MissingTableError
-from biomass_pipeline.orchestration import Verdict, blueprint_of
+from biomass_pipeline.orchestration import LogReporter, Verdict, blueprint_of
 from biomass_pipeline.orchestration.jobs import STAGES
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import FeatureFolder, FoldContents
@@ -21,11 +22,9 @@ _FAILED = 1
 
 def show_status(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
     """Print the state of every asset and fold."""
-    from biomass_pipeline.cli.running import opened  # noqa: PLC0415  # it imports the rooms that train
-
     project = Project.open(config, overrides=overrides)
     console = Console(highlight=False, soft_wrap=True)
-    with opened(project, console) as graph:
+    with opened(project, LogReporter()) as graph:
         graph.observe()
         verdicts = graph.verdicts(graph.select())
     if as_json:
