@@ -5,7 +5,7 @@ BIN := .venv/bin
 # PYTHONDONTWRITEBYTECODE may be set outside; without bytecode every start is seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint lock ui clean
+.PHONY: help setup demo test lint coverage lock ui clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: $(STAMP)  ## Run the tests
 
 lint: $(STAMP)  ## Run every gate: format, lint, types, layers, dependencies, dead code, spelling
 	@sh scripts/lint.sh
+
+coverage: $(STAMP)  ## After `make test`: branch coverage of the domain rooms, at least 95 %
+	@$(BIN)/coverage report --skip-covered --fail-under=95
 
 lock: $(STAMP)  ## Recompute constraints.txt from pyproject.toml
 	@sh scripts/lock.sh

@@ -239,7 +239,7 @@ class ComputeConfig(Section):
 
     engine: Literal["local"] = "local"
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, mps.")
-    batch_size: int = Field(default=4, ge=1, description="Tiles embedded at once.")
+    batch_size: int = Field(default=16, ge=1, description="Tiles embedded at once.")
     decode_threads: int = Field(default=2, ge=1)
     training_threads: int = Field(
         default=1, ge=1, description="PyTorch's threads on a CPU; bags are too small for more."
@@ -302,6 +302,19 @@ def load_config(
         if not separator:
             raise ConfigError(f"--set {override}", ["expected section.key=value"])
         _assign(content, key.strip().split("."), value, source=f"--set {override}")
+    return parse_config(content, source=source)
+
+
+def parse_config(content: Mapping[str, Any], *, source: str) -> Config:
+    """Validate the sections of a configuration.
+
+    Args:
+        content: As in the file.
+        source: What to call it in an error.
+
+    Raises:
+        ConfigError: A key or value is wrong.
+    """
     try:
         return Config.model_validate(content)
     except ValidationError as error:

@@ -23,14 +23,89 @@ class ConfigError(BiomassError):
 
 
 class MissingInputError(BiomassError):
-    """A file or folder that the configuration names is not there."""
+    """A file or folder that the configuration or an option names is not there."""
 
     exit_code = 2
 
     def __init__(self, what: str, location: str, *, option: str) -> None:
+        advice = (
+            f"Give an existing one with `{option}`."
+            if option.startswith("-")
+            else f"Set `{option}` in the configuration to an existing one, or run `biomass init` "
+            f"to write a configuration for your data."
+        )
+        super().__init__(f"There is no {what} at {location}. {advice}")
+
+
+class MissingConfigurationError(BiomassError):
+    """A verb was called where no configuration is, and no variable or option names data."""
+
+    exit_code = 2
+
+    def __init__(self, folder: Path) -> None:
         super().__init__(
-            f"There is no {what} at {location}. Set `{option}` in the configuration to an existing "
-            f"one, or run `biomass init` to write a configuration for your data."
+            f"There is no configuration: no `--config`, no BIOMASS_CONFIG, and no biomass.yaml in "
+            f"{folder}. Run `biomass init --images FOLDER --labels FILE` to write one for your "
+            f"data, or `biomass demo` to try generated photos."
+        )
+
+
+class UnusableRootError(BiomassError):
+    """Nothing can be written where the artefacts should go."""
+
+    exit_code = 2
+
+    def __init__(self, root: Path, why: str) -> None:
+        super().__init__(
+            f"Artefacts cannot be written under {root}: {why}. Set `root` in the configuration to "
+            f"a folder that you may write to."
+        )
+
+
+class UnreachableLocationError(BiomassError):
+    """A URL's kind of storage is unknown, or a package for it is not installed."""
+
+    exit_code = 2
+
+    def __init__(self, location: str, why: str) -> None:
+        super().__init__(
+            f"{location} cannot be reached: {why}. Use a path or a URL such as s3://bucket/photos; "
+            f"S3 and Google Storage come with `pip install 'biomass-pipeline[s3]'` or `[gs]`."
+        )
+
+
+class UnusableDeviceError(BiomassError):
+    """The configured device is not on this machine."""
+
+    exit_code = 2
+
+    def __init__(self, device: str, why: str) -> None:
+        super().__init__(
+            f"Device `{device}` cannot be used on this machine: {why}. Set `compute.device` to "
+            f"auto, which takes what is there, or to cpu."
+        )
+
+
+class AssetFailedError(BiomassError):
+    """An asset failed for a reason that nobody foresaw; Dagster's log keeps the traceback."""
+
+    def __init__(self, asset: str, *, fold: str | None, cause: str, run_id: str) -> None:
+        place = f"`{asset}`" if fold is None else f"`{asset}` of fold {fold}"
+        super().__init__(
+            f"{place} failed: {cause}. What was finished before it is kept. This is nothing that "
+            f"the checks foresaw, perhaps a bug: its traceback is in Dagster's run {run_id}, which "
+            f"`biomass ui` shows under Runs."
+        )
+
+
+class FailedCheckError(BiomassError):
+    """A blocking asset check failed, so nothing after its asset may run."""
+
+    def __init__(self, check: str, *, asset: str, found: str) -> None:
+        super().__init__(
+            f"Check `{check}` of `{asset}` failed: {found} Nothing after it was run. "
+            f"Rematerialize `{asset}` and what it reads; if the check fails again, its details are "
+            f"in `biomass ui`."
         )
 
 
@@ -83,8 +158,9 @@ class FeatureRangeError(BiomassError):
 
     def __init__(self, image_id: str, *, backbone: str, dtype: str, largest: float) -> None:
         super().__init__(
-            f"Backbone {backbone} gave photo {image_id} a feature that {dtype} cannot hold (largest "
-            f"size {largest:g}). Set `cache.dtype: float32` if it is finite, else check the weights."
+            f"Backbone {backbone} gave photo {image_id} a feature that {dtype} cannot hold "
+            f"(largest size {largest:g}). Set `cache.dtype: float32` if it is finite, else check "
+            f"the weights."
         )
 
 
@@ -93,8 +169,8 @@ class ForeignPhotosError(BiomassError):
 
     def __init__(self, folder: Path, found: Sequence[str]) -> None:
         super().__init__(
-            f"{folder} holds {', '.join(found)}, which were not generated here, and generated photos "
-            f"would replace them. Choose an empty folder, or move these files away first."
+            f"{folder} holds {', '.join(found)}, which were not generated here, and generated "
+            f"photos would replace them. Choose an empty folder, or move these files away first."
         )
 
 
@@ -203,8 +279,8 @@ class UndefinedScoreError(BiomassError):
 
     def __init__(self, score: str, reason: str) -> None:
         super().__init__(
-            f"The {score} is not defined here: {reason}. Score more images, or look at RMSE and bias, "
-            f"which need no spread in the labels."
+            f"The {score} is not defined here: {reason}. Score more images, or look at RMSE and "
+            f"bias, which need no spread in the labels."
         )
 
 
@@ -282,9 +358,7 @@ class UnknownLayoutError(BiomassError):
 
     exit_code = 2
 
-    def __init__(
-        self, source: str, problem: str, found: Sequence[str], *, hint: str = ""
-    ) -> None:
+    def __init__(self, source: str, problem: str, found: Sequence[str], *, hint: str = "") -> None:
         columns = ", ".join(str(name) for name in found) or "none"
         super().__init__(
             f"{source} has an unknown layout: {problem}. Its columns: {columns}. "
@@ -350,10 +424,11 @@ class UnknownSelectionError(BiomassError):
 
     exit_code = 2
 
-    def __init__(self, selection: str, known: Sequence[str]) -> None:
+    def __init__(self, selection: str, known: Sequence[str], *, n_folds: int) -> None:
         super().__init__(
-            f"The selection {selection!r} names nothing in the graph. Assets: {', '.join(known)}; "
-            f"`+` before or after a name adds what is upstream or downstream of it."
+            f"The selection `{selection}` names nothing in the graph. Assets: {', '.join(known)}; "
+            f"`+` before or after a name adds what is upstream or downstream of it. "
+            f"Folds: 0 to {n_folds - 1}, of those assets that have folds."
         )
 
 
@@ -384,8 +459,8 @@ class UnclearLabelsError(BiomassError):
 
     def __init__(self, problem: str, columns: Sequence[str]) -> None:
         super().__init__(
-            f"The label file has {problem}; its columns are {', '.join(columns)}. Name them yourself "
-            f"with `--target` and `--group`, or write the `data:` section by hand."
+            f"The label file has {problem}; its columns are {', '.join(columns)}. Name them "
+            f"yourself with `--target` and `--group`, or write the `data:` section by hand."
         )
 
 
@@ -417,5 +492,6 @@ class ChangedWeightsError(BiomassError):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"The weights of {name} were fetched or replaced after the graph was loaded, so its "
-            f"fingerprint does not cover them. Reload the code location, or run `biomass run` again."
+            f"fingerprint does not cover them. Reload the code location, or run `biomass run` "
+            f"again."
         )

@@ -44,9 +44,10 @@ class Lesson:
     def gather(
         cls, caches: Mapping[int, Cache], labels: pd.DataFrame, *, config: Config
     ) -> "Lesson":
-        """Join the folds given, in their order, and fingerprint all that decides the result."""
+        """Join the folds given, and fingerprint all that decides the result."""
         folds = sorted(caches)
-        features = FeatureSet.concatenate([caches[fold].load() for fold in folds])
+        joined = FeatureSet.concatenate([caches[fold].load() for fold in folds])
+        features = joined.in_content_order()
         # A photo without labels stays in, with NaN: training names it.
         rows = labels.set_index("image_id").reindex(list(features.image_ids))
         targets = rows[list(config.data.target_names)].to_numpy(dtype=float)

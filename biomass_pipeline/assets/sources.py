@@ -12,23 +12,30 @@ _GROUP = "sources"
 
 def source_assets() -> list[dg.SourceAsset]:
     """`raw_images`, `raw_labels` and `training_config`, observed by content."""
+    # Dagster shows the `description` of a source, not its docstring.
     with warnings.catch_warnings():
         # Beta, but the only kind of source whose versions the UI and automation follow.
         warnings.simplefilter("ignore", dg.BetaWarning)
 
-        @dg.observable_source_asset(group_name=_GROUP)
+        @dg.observable_source_asset(
+            group_name=_GROUP,
+            description="The folder of photos. Its version is the hash of all paths and contents.",
+        )
         def raw_images(photos: dg.ResourceParam[PhotoSource]) -> dg.DataVersion:
-            """The folder of photos. Its version is the hash of all paths and contents."""
             return dg.DataVersion(photos.version())
 
-        @dg.observable_source_asset(group_name=_GROUP)
+        @dg.observable_source_asset(
+            group_name=_GROUP,
+            description="The label file. Its version is the hash of its bytes.",
+        )
         def raw_labels(labels: dg.ResourceParam[LabelSource]) -> dg.DataVersion:
-            """The label file. Its version is the hash of its bytes."""
             return dg.DataVersion(labels.version())
 
-        @dg.observable_source_asset(group_name=_GROUP)
+        @dg.observable_source_asset(
+            group_name=_GROUP,
+            description="The `training` section. Its version is its hash, read anew at each look.",
+        )
         def training_config(settings: dg.ResourceParam[Settings]) -> dg.DataVersion:
-            """The `training` section. Its version is its hash, read anew: no reload needed."""
             return dg.DataVersion(fingerprint(settings.load().training))
 
     return [raw_images, raw_labels, training_config]

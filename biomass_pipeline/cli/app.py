@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from biomass_pipeline import __version__
+from biomass_pipeline.cli.terminal import open_console, show_error
 from biomass_pipeline.errors import BiomassError
 
 app = typer.Typer(
@@ -166,8 +166,7 @@ def main() -> None:
         if "--json" in sys.argv:
             typer.echo(json.dumps({"error": str(error), "kind": type(error).__name__}))
         else:
-            console = Console(stderr=True, highlight=False, soft_wrap=True)
-            console.print(f"error: {error}", style="red", markup=False)
+            show_error(open_console(stderr=True), str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.echo("interrupted; what is written stays, and the next run goes on from it", err=True)

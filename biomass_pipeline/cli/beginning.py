@@ -7,10 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import typer
 import yaml
 
-from biomass_pipeline.config import DataConfig, FoldsConfig, load_config
+from biomass_pipeline.config import DataConfig, FoldsConfig, parse_config
 from biomass_pipeline.errors import FileInTheWayError, MissingInputError, UnreadableImageError
 from biomass_pipeline.manifest import (
     ImageFolder,
@@ -46,7 +47,7 @@ def write_configuration(
     if output.exists() and not force:
         raise FileInTheWayError(output, option="--force")
     here = Path.cwd()
-    cells = read_cells(labels, base=here).frame
+    cells = _label_cells(labels)
     data = propose_data(cells, targets=wishes["targets"], groups=wishes["groups"])
     height_px, width_px = _typical_size(ImageFolder(images, base=here))
     groups = n_groups(cells, data["group_columns"])
@@ -61,9 +62,9 @@ def write_configuration(
         "tiling": propose_tiling(height_px, width_px),
         "backbone": {"name": "colour-texture-rcf"},
     }
+    parse_config(sections, source=str(output))
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(_commented(sections), encoding="utf-8")
-    load_config(output)
     names = ", ".join(target["name"] for target in data["targets"])
     typer.echo(
         f"Wrote {output}: {data['layout']} labels, target {names}, {groups} groups by "
@@ -73,9 +74,19 @@ def write_configuration(
     typer.echo("Next: biomass run")
 
 
+def _label_cells(labels: str) -> pd.DataFrame:
+    try:
+        return read_cells(labels, base=Path.cwd()).frame
+    except MissingInputError:
+        raise MissingInputError("label file", labels, option="--labels") from None
+
+
 def _typical_size(folder: ImageFolder) -> tuple[int, int]:
     """(height_px, width_px), the median of a few photos."""
-    sizes = list(islice(_readable_sizes(folder), _LOOKED_AT))
+    try:
+        sizes = list(islice(_readable_sizes(folder), _LOOKED_AT))
+    except MissingInputError:
+        raise MissingInputError("photo folder", folder.location, option="--images") from None
     if not sizes:
         raise MissingInputError("readable photo", folder.location, option="--images")
     return sorted(sizes)[len(sizes) // 2]

@@ -8,18 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from biomass_pipeline.errors import BiomassError
+from biomass_pipeline.cli.opening import open_project
+from biomass_pipeline.cli.terminal import open_console, show_table
+from biomass_pipeline.errors import BiomassError, MissingInputError
 from biomass_pipeline.features import fetch_weights
 from biomass_pipeline.manifest import ImageFolder, read_labels
-from biomass_pipeline.orchestration import best_device
+from biomass_pipeline.orchestration import usable_device
 from biomass_pipeline.project import Project
 from biomass_pipeline.reporting import package_versions
 
 _LEAST_FREE_GB = 2.0
-_STYLES = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,12 @@ def diagnose(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) 
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings]))
     else:
-        table = Table("what", "state", "found", title="biomass doctor")
-        for finding in findings:
-            table.add_row(
-                finding.what, f"[{_STYLES[finding.state]}]{finding.state}[/]", finding.found
-            )
-        Console(highlight=False).print(table)
+        show_table(
+            open_console(),
+            "biomass doctor",
+            columns=["what", "state", "found"],
+            rows=[[finding.what, finding.state, finding.found] for finding in findings],
+        )
     return int(any(finding.state == "wrong" for finding in findings))
 
 
@@ -55,7 +54,7 @@ def _findings(config: Path | None, overrides: tuple[str, ...]) -> Iterator[Findi
     versions = package_versions()
     yield Finding("packages", "ok", ", ".join(f"{name} {v}" for name, v in versions.items()))
     try:
-        project = Project.open(config, overrides=overrides)
+        project = open_project(config, overrides)
     except BiomassError as error:
         yield Finding("configuration", "wrong", str(error))
         return
@@ -64,7 +63,10 @@ def _findings(config: Path | None, overrides: tuple[str, ...]) -> Iterator[Findi
     yield _disk(project)
     yield _examined("weights", lambda: _weights(project))
     yield _examined("photos", lambda: _photos(project))
-    yield _examined("labels", lambda: _labels(project))
+    try:
+        yield _labels(project)
+    except BiomassError as error:
+        yield Finding("labels", "wrong", str(error))
 
 
 def _examined(what: str, look: Callable[[], str]) -> Finding:
@@ -76,7 +78,8 @@ def _examined(what: str, look: Callable[[], str]) -> Finding:
 
 def _device(project: Project) -> str:
     configured = project.config.compute.device
-    return best_device() if configured == "auto" else f"{configured} (configured)"
+    found = usable_device(configured)
+    return f"{found} (chosen by auto)" if configured == "auto" else found
 
 
 def _disk(project: Project) -> Finding:
@@ -96,11 +99,18 @@ def _photos(project: Project) -> str:
     data = project.config.data
     files = ImageFolder(data.images, base=project.base).files()
     megabytes = sum(file.n_bytes for file in files) / 1e6
-    return f"{len(files)} files, {megabytes:.0f} MB in {data.images}"
+    if not files:
+        raise MissingInputError("photo", data.images, option="data.images")
+    return f"{len(files)} files, {megabytes:.1f} MB in {data.images}"
 
 
-def _labels(project: Project) -> str:
+def _labels(project: Project) -> Finding:
     data = project.config.data
     sheet = read_labels(data.labels, base=project.base, spec=data)
     names = ", ".join(data.target_names)
-    return f"{len(sheet.table)} photos labelled with {names}; {len(sheet.warnings)} warnings"
+    found = f"{len(sheet.table)} photos labelled with {names}"
+    if not sheet.warnings:
+        return Finding("labels", "ok", found)
+    first, rest = sheet.warnings[0], len(sheet.warnings) - 1
+    more = f" (and {rest} more like it)" if rest else ""
+    return Finding("labels", "warning", f"{found}; {first}{more}")

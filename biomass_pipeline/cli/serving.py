@@ -3,15 +3,26 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
-from biomass_pipeline.config import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, find_config_file
-from biomass_pipeline.orchestration import open_instance
+from biomass_pipeline.cli.opening import open_project, opened
+from biomass_pipeline.config import CONFIG_VARIABLE, ENVIRONMENT_PREFIX
+from biomass_pipeline.orchestration import LogReporter
 from biomass_pipeline.project import Project
 
 _HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Server:
+    """The process that shows a project: its command line and its whole environment."""
+
+    command: tuple[str, ...]
+    environment: dict[str, str]
 
 
 def serve(config: Path | None, overrides: tuple[str, ...], *, port: int) -> int:
@@ -20,31 +31,34 @@ def serve(config: Path | None, overrides: tuple[str, ...], *, port: int) -> int:
     Returns:
         Dagster's exit code.
     """
-    project = Project.open(config, overrides=overrides)
-    # Made here, by one process: servers that open a fresh one together corrupt it.
-    open_instance(project.layout).dispose()
+    project = open_project(config, overrides)
+    server = server_of(project, port=port, environment=os.environ)
+    # The storage is made here, by one process: servers that open a fresh one together corrupt it.
+    with opened(project, LogReporter()):
+        pass
     typer.echo(f"Dagster on http://{_HOST}:{port}, storage in {project.layout.dagster_home}")
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "biomass_pipeline.definitions"]
     try:
         done = subprocess.run(  # noqa: S603  # our own interpreter and arguments
-            [*command, "-h", _HOST, "-p", str(port)],
-            env=_environment(project, config, overrides),
-            check=False,
+            server.command, env=server.environment, check=False
         )
     except KeyboardInterrupt:
         return 0
     return done.returncode
 
 
-def _environment(
-    project: Project, config: Path | None, overrides: tuple[str, ...]
-) -> dict[str, str]:
-    """What the code location's process needs to open the same project."""
-    variables = {**os.environ, "DAGSTER_HOME": str(project.layout.dagster_home.resolve())}
-    found = find_config_file(config)
-    if found is not None:
-        variables[CONFIG_VARIABLE] = str(found.resolve())
-    for override in overrides:
+def server_of(project: Project, *, port: int, environment: Mapping[str, str]) -> Server:
+    """What to start so that Dagster's code location opens the same project.
+
+    Args:
+        project: Its file and overrides travel as environment variables.
+        port: On 127.0.0.1; no other address is listened on.
+        environment: What the process inherits.
+    """
+    command = (sys.executable, "-m", "dagster", "dev", "-m", "biomass_pipeline.definitions")
+    variables = {**environment, "DAGSTER_HOME": str(project.layout.dagster_home.resolve())}
+    if project.file is not None:
+        variables[CONFIG_VARIABLE] = str(project.file.resolve())
+    for override in project.overrides:
         key, _, value = override.partition("=")
         variables[ENVIRONMENT_PREFIX + key.strip().upper().replace(".", "__")] = value
-    return variables
+    return Server((*command, "-h", _HOST, "-p", str(port)), variables)

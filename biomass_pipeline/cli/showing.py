@@ -2,64 +2,104 @@
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from biomass_pipeline.cli.running import opened
-from biomass_pipeline.errors import BiomassError, MissingTableError
+from biomass_pipeline.cli.opening import open_project, opened
+from biomass_pipeline.cli.terminal import open_console, show_table
+from biomass_pipeline.errors import BiomassError, MissingCacheError, MissingTableError
 from biomass_pipeline.orchestration import LogReporter, Verdict, blueprint_of
-from biomass_pipeline.orchestration.jobs import STAGES
 from biomass_pipeline.project import Project
-from biomass_pipeline.store import FeatureFolder, FoldContents
+from biomass_pipeline.store import FeatureFolder, FoldContents, describe
 
 _FAILED = 1
+_AFTER = " What comes after them runs too if their content changes."
+_CACHE_COLUMNS = ("file", "photos", "rows", "width", "dtype", "MB", "backbone", "problem")
 
 
 def show_status(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
     """Print the state of every asset and fold."""
-    project = Project.open(config, overrides=overrides)
-    console = Console(highlight=False, soft_wrap=True)
+    project = open_project(config, overrides)
     with opened(project, LogReporter()) as graph:
         graph.observe()
         verdicts = graph.verdicts(graph.select())
     if as_json:
         typer.echo(json.dumps([_row(verdict) for verdict in verdicts]))
         return 0
+    console = open_console()
     stale = [verdict for verdict in verdicts if not verdict.fresh]
     if not stale:
         console.print(f"Everything is up to date: {len(verdicts)} of {len(verdicts)}.")
         return 0
-    table = Table("asset", "state", "why", title=f"{project.config.name}: what would run")
-    for verdict in stale:
-        state = "missing" if verdict.missing else "stale"
-        table.add_row(str(verdict.node), state, "; ".join(verdict.reasons))
-    console.print(table)
+    show_table(
+        console,
+        f"{project.config.name}: what would run",
+        columns=["asset", "state", "why"],
+        rows=grouped(stale),
+    )
     fresh = len(verdicts) - len(stale)
-    console.print(f"{fresh} of {len(verdicts)} are up to date. {_after(stale)}")
+    after = "" if all(verdict.missing for verdict in verdicts) else _AFTER
+    console.print(f"{fresh} of {len(verdicts)} are up to date.{after}")
     return 0
 
 
+def grouped(verdicts: Sequence[Verdict]) -> list[list[str]]:
+    """Asset, state and reason, with an asset's folds of one reason in one row.
+
+    Args:
+        verdicts: Those to show, in the order to show them.
+    """
+    folds: dict[tuple[str, str, str], list[int]] = {}
+    for verdict in verdicts:
+        key = (verdict.node.asset, _state(verdict), "; ".join(verdict.reasons))
+        members = folds.setdefault(key, [])
+        if verdict.node.fold is not None:
+            members.append(int(verdict.node.fold))
+    return [
+        [f"{asset} [{spans(members)}]" if members else asset, state, why]
+        for (asset, state, why), members in folds.items()
+    ]
+
+
+def spans(folds: Sequence[int]) -> str:
+    """Numbers as a person writes them.
+
+    >>> spans([0, 1, 2, 4])
+    '0-2, 4'
+    """
+    runs: list[list[int]] = []
+    for fold in sorted(folds):
+        if runs and runs[-1][-1] == fold - 1:
+            runs[-1].append(fold)
+        else:
+            runs.append([fold])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
 def show_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
-    """Print one row a fold file."""
-    project = Project.open(config, overrides=overrides)
+    """Print one row a fold file, under one heading an extraction."""
+    project = open_project(config, overrides)
     current = blueprint_of(project).extraction
     rows = [_cache_row(path, current) for path in _cache_files(project)]
     if as_json:
         typer.echo(json.dumps(rows))
         return 0
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     if not rows:
         console.print("There is no feature cache yet. Run `biomass run`.")
         return 0
-    table = Table(*rows[0], title=f"{project.config.name}: feature cache")
-    for row in rows:
-        table.add_row(*map(str, row.values()))
-    console.print(table)
+    for extraction, members in groupby(rows, key=lambda row: str(row["extraction"])):
+        state = "the current one" if extraction == current else "of an earlier configuration"
+        show_table(
+            console,
+            f"{project.config.name}: extraction {extraction}, {state}",
+            columns=_CACHE_COLUMNS,
+            rows=[[str(row.get(name, "")) for name in _CACHE_COLUMNS] for row in members],
+        )
     return 0
 
 
@@ -69,7 +109,9 @@ def verify_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bo
     Returns:
         0, or 1 when a file is missing, damaged or holds other photos.
     """
-    project = Project.open(config, overrides=overrides)
+    project = open_project(config, overrides)
+    if not _cache_files(project):
+        raise MissingCacheError(project.layout.features(blueprint_of(project).extraction))
     problems = {
         str(fold): problem
         for fold in range(project.config.folds.n_folds)
@@ -101,28 +143,35 @@ def _cache_files(project: Project) -> list[Path]:
 
 
 def _cache_row(path: Path, current: str) -> dict[str, Any]:
-    from biomass_pipeline.store import describe  # noqa: PLC0415  # opens HDF5
-
     fingerprint = path.parent.name
-    facts = describe(path, fingerprint)
     return {
         "extraction": fingerprint,
         "file": path.name,
         "current": fingerprint == current and path.suffix == ".h5",
-        **facts,
-        "megabytes": round(path.stat().st_size / 1e6, 1),
+        "MB": round(path.stat().st_size / 1e6, 2),
+        **_facts(path, fingerprint),
     }
 
 
+def _facts(path: Path, fingerprint: str) -> dict[str, Any]:
+    """What the file says of itself; a damaged one is a row like the others."""
+    try:
+        return {**describe(path, fingerprint), "problem": ""}
+    except BiomassError as error:
+        return {"problem": str(error)}
+
+
 def _row(verdict: Verdict) -> dict[str, Any]:
-    state = "missing" if verdict.missing else ("fresh" if verdict.fresh else "stale")
     node = verdict.node
-    return {"asset": node.asset, "fold": node.fold, "state": state, "why": list(verdict.reasons)}
+    return {
+        "asset": node.asset,
+        "fold": node.fold,
+        "state": _state(verdict),
+        "why": list(verdict.reasons),
+    }
 
 
-def _after(stale: Sequence[Verdict]) -> str:
-    """What the stale ones may stale in turn, in a sentence."""
-    first = next(name for name, assets in STAGES.items() if stale[0].node.asset in assets)
-    if first == "evaluate":
-        return ""
-    return "What comes after them runs too if their content changes."
+def _state(verdict: Verdict) -> str:
+    if verdict.missing:
+        return "missing"
+    return "fresh" if verdict.fresh else "stale"

@@ -7,7 +7,7 @@ from biomass_pipeline.orchestration.graph import (
 )
 from biomass_pipeline.orchestration.instance import open_instance
 from biomass_pipeline.orchestration.io_managers import InMemory
-from biomass_pipeline.orchestration.resources import LogReporter, best_device, progress_line
+from biomass_pipeline.orchestration.resources import LogReporter, progress_line, usable_device
 from biomass_pipeline.orchestration.runs import Graph, Step
 from biomass_pipeline.orchestration.staleness import Node, Verdict
 
@@ -18,10 +18,10 @@ __all__ = [
     "Node",
     "Step",
     "Verdict",
-    "best_device",
     "blueprint_of",
     "build_definitions",
     "build_resources",
     "open_instance",
     "progress_line",
+    "usable_device",
 ]

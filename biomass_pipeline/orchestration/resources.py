@@ -11,7 +11,7 @@ import fsspec
 import pandas as pd
 
 from biomass_pipeline.config import BackboneConfig, Config, DataConfig
-from biomass_pipeline.errors import ChangedWeightsError
+from biomass_pipeline.errors import ChangedWeightsError, UnusableDeviceError
 from biomass_pipeline.features import Backbone, Progress, build_backbone
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.manifest import (
@@ -40,8 +40,7 @@ class ConfigFile:
 
     def device(self) -> str:
         """The configured device; `auto` takes the first accelerator there is."""
-        configured = self.project.config.compute.device
-        return best_device() if configured == "auto" else configured
+        return usable_device(self.project.config.compute.device)
 
 
 @dataclass(frozen=True)
@@ -174,11 +173,21 @@ class LogReporter:
         return report
 
 
-def best_device() -> str:
-    """`cuda`, `mps` or `cpu`, whichever is there first."""
+def usable_device(configured: str) -> str:
+    """The configured device once it was tried; for `auto`, `cuda`, `mps` or `cpu`.
+
+    Raises:
+        UnusableDeviceError: This machine has no such device.
+    """
     # Imported late: the UI and a run with nothing to do need no torch.
     import torch  # noqa: PLC0415
 
+    if configured != "auto":
+        try:
+            torch.zeros(1, device=configured)
+        except (RuntimeError, AssertionError) as error:
+            raise UnusableDeviceError(configured, str(error).partition("\n")[0]) from error
+        return configured
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,12 +1,14 @@
 """Runs what is stale or missing and nothing else, a stage at a time, saying what and why."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from uuid import uuid4
 
 import dagster as dg
 
-from biomass_pipeline.errors import BiomassError, UnknownSelectionError, UnsettledAssetError
+from biomass_pipeline.errors import UnknownSelectionError, UnsettledAssetError
+from biomass_pipeline.orchestration.failures import failure
 from biomass_pipeline.orchestration.io_managers import ByFold
 from biomass_pipeline.orchestration.jobs import SOURCES, STAGES
 from biomass_pipeline.orchestration.staleness import Node, Verdict, judge, nodes
@@ -67,9 +69,11 @@ class Graph:
         if fold is not None:
             found = [node for node in found if node.fold in (None, str(fold))]
         if not found or (fold is not None and all(node.fold is None for node in found)):
-            asked = selection if fold is None else f"{selection or 'everything'}, fold {fold}"
+            place = "" if fold is None else f"fold {fold}"
+            asked = ", ".join(part for part in (selection, place) if part)
             known = {node.asset for node in nodes(self.defs)}
-            raise UnknownSelectionError(asked or "", sorted(known))
+            folds = {node.fold for node in nodes(self.defs) if node.fold is not None}
+            raise UnknownSelectionError(asked, sorted(known), n_folds=len(folds))
         return found
 
     def run(self, wanted: Sequence[Node], *, on_step: Callable[[Step], None]) -> list[Node]:
@@ -84,6 +88,8 @@ class Graph:
 
         Raises:
             BiomassError: An asset failed for a reason that a person can act on.
+            FailedCheckError: What an asset gave cannot be built on.
+            AssetFailedError: An asset failed for another reason.
             UnsettledAssetError: An asset stays stale however often it runs.
         """
         done: list[Node] = []
@@ -133,28 +139,17 @@ class Graph:
 
     def _execute(self, job: str, chosen: Sequence[Node], *, fold: str | None) -> None:
         definition = self.defs.resolve_job_def(job)
+        run_id = str(uuid4())
         try:
             definition.execute_in_process(
+                run_id=run_id,
                 instance=self.instance,
                 partition_key=fold,
                 asset_selection=[dg.AssetKey(node.asset) for node in chosen],
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
-        except Exception as error:
-            for cause in _causes(error):
-                if isinstance(cause, BiomassError):
-                    raise cause from None
-            raise
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what it was raised from, and so on; a chain may lead back to itself."""
-    seen: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in seen:
-        yield cause
-        seen.append(cause)
-        cause = cause.__cause__ or cause.__context__
+        except Exception as error:  # noqa: BLE001  # whatever an asset's code may raise
+            raise failure(error, self.instance, run_id=run_id, fold=fold) from None
 
 
 def _number(fold: str | None) -> int | None:

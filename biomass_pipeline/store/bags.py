@@ -1,7 +1,7 @@
 """Features of many photos in memory: flat rows with offsets. No file is opened here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -40,6 +40,23 @@ class FeatureSet:
     def rows(self, index: int) -> slice:
         """The rows of one photo."""
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+
+    def in_content_order(self) -> Self:
+        """The same bags sorted by content, so that names and folds leave no trace in the order."""
+        keys = list(zip(self.image_sha256, self.image_ids, strict=True))
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        lengths = np.diff(self.offsets)[order]
+        rows = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in order]
+        index = np.concatenate(rows) if rows else np.empty(0, np.int64)
+        return replace(
+            self,
+            features=self.features[index],
+            coords=self.coords[index],
+            area_weight=self.area_weight[index],
+            image_ids=tuple(self.image_ids[i] for i in order),
+            image_sha256=tuple(self.image_sha256[i] for i in order),
+            offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        )
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:

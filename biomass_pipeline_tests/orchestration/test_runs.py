@@ -79,9 +79,11 @@ class TestIncrementality:
         (photos / "s0n0.png").rename(photos / "renamed.png")
         done.rows["renamed.png"] = done.rows.pop("s0n0.png")
         done.write()
+        before = training_fingerprints(done)
         ran, n_tiles = rerun(done, instance)
         assert n_tiles == 0
         assert len([name for name in ran if name.startswith("feature_cache")]) == 1
+        assert training_fingerprints(done) == before
 
     def test_new_photos_are_the_only_ones_embedded_and_only_their_fold_is_rebuilt(
         self, done, instance

@@ -340,6 +340,16 @@ def test_pruning_memory_leaves_its_folds():
     assert folder.open(0, STAMP.fingerprint).load().image_ids == ("a",)
 
 
+@given(st.permutations([("a", "c3"), ("b", "c1"), ("c", "c2")]))
+def test_content_order_forgets_the_order_of_names_and_folds(photos):
+    written, _ = write(MemoryFeatures(), 0, fold_of(*photos))
+    features = written.cache.load().in_content_order()
+    assert features.image_sha256 == ("c1", "c2", "c3")
+    assert features.image_ids == ("b", "c", "a")
+    assert [features.bag(i)[0, 0] for i in range(3)] == [1, 2, 3]
+    assert features.offsets.tolist() == [0, 2, 4, 6]
+
+
 def test_concatenation_keeps_every_bag():
     parts = [
         write(MemoryFeatures(), 0, fold_of(("a", "c1")))[0].cache.load(),

@@ -1,0 +1,93 @@
+"""What `run` says while it runs: a bar or lines for extraction, a line a Dagster run."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from biomass_pipeline.features import Progress
+from biomass_pipeline.orchestration import Step, progress_line
+
+_PLAIN_EVERY_S = 10.0
+
+
+@dataclass
+class TerminalReporter:
+    """Extraction as a bar on a terminal, and as a line now and then elsewhere."""
+
+    console: Console
+    n_embedded: int = 0
+    clock: Callable[[], float] = time.monotonic
+
+    def extraction(self, fold: int) -> Callable[[Progress], None]:
+        """A callback for one fold's extraction."""
+        show = self._bar(fold) if self.console.is_terminal else self._lines(fold)
+
+        def report(progress: Progress) -> None:
+            self.n_embedded += 1
+            show(progress)
+
+        return report
+
+    def _bar(self, fold: int) -> Callable[[Progress], None]:
+        bars = Bars(
+            TextColumn(f"  fold {fold}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("photos, {task.fields[photos_s]:.1f} photos/s,"),
+            TextColumn("{task.fields[tiles_s]:.0f} tiles/s,"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        task = bars.add_task("extraction", total=None, photos_s=0.0, tiles_s=0.0)
+        started_s = self.clock()
+
+        def report(progress: Progress) -> None:
+            elapsed_s = max(self.clock() - started_s, 1e-9)
+            done = progress.n_photos == progress.total_photos
+            bars.start()
+            bars.update(
+                task,
+                completed=progress.n_photos,
+                total=progress.total_photos,
+                photos_s=progress.n_photos / elapsed_s,
+                tiles_s=progress.n_tiles / elapsed_s,
+            )
+            if done:
+                bars.stop()
+                self._line(fold, progress, elapsed_s)
+
+        return report
+
+    def _lines(self, fold: int) -> Callable[[Progress], None]:
+        started_s = self.clock()
+        last_s = [started_s]
+
+        def report(progress: Progress) -> None:
+            now_s = self.clock()
+            if progress.n_photos == progress.total_photos or now_s - last_s[0] >= _PLAIN_EVERY_S:
+                last_s[0] = now_s
+                self._line(fold, progress, now_s - started_s)
+
+        return report
+
+    def _line(self, fold: int, progress: Progress, elapsed_s: float) -> None:
+        self.console.print(f"  fold {fold}: {progress_line(progress, elapsed_s)}", markup=False)
+
+
+def announcer(console: Console) -> Callable[[Step], None]:
+    """Says of each Dagster run what it materializes and why, assets of one reason in one line."""
+
+    def announce(step: Step) -> None:
+        place = "" if step.fold is None else f" fold {step.fold}"
+        by_reason: dict[str, list[str]] = {}
+        for verdict in step.verdicts:
+            by_reason.setdefault("; ".join(verdict.reasons), []).append(verdict.node.asset)
+        for reason, assets in by_reason.items():
+            console.print(f"{step.job}{place}: {', '.join(assets)} ({reason})", markup=False)
+
+    return announce

@@ -1,0 +1,79 @@
+"""What the verbs print on: boxes and colours on a terminal, aligned plain lines elsewhere."""
+
+import textwrap
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red", "stale": "yellow", "missing": "red"}
+_GAP = "  "
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """A console on standard output, or on standard error where that is left to a program."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def show_table(
+    console: Console,
+    title: str,
+    *,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numbers: bool = False,
+) -> None:
+    """Print a table: long cells are folded on a terminal and stay whole elsewhere, never cut.
+
+    Args:
+        console: Where to.
+        title: Above it, in one line.
+        columns: The headings.
+        rows: A text a cell.
+        numbers: Whether all columns but the first are numbers, set to the right.
+    """
+    console.print(title, markup=False, style="bold")
+    if not console.is_terminal:
+        for line in _aligned([columns, *rows], numbers=numbers):
+            console.print(line, markup=False)
+        return
+    table = Table(box=box.ROUNDED)
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="right" if numbers and place else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
+    console.print(table, soft_wrap=False)
+
+
+def show_error(console: Console, message: str) -> None:
+    """Print a message to a person, wrapped between words; a path is never broken."""
+    lines = f"error: {message}".splitlines()
+    if console.is_terminal:
+        lines = [_wrapped(line, console.width) for line in lines]
+    console.print("\n".join(lines), style="red", markup=False)
+
+
+def _wrapped(line: str, width: int) -> str:
+    indent = len(line) - len(line.lstrip(" -"))
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _aligned(rows: Sequence[Sequence[str]], *, numbers: bool) -> list[str]:
+    """One line a row, in columns."""
+    flat = [[" ".join(cell.split()) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*flat, strict=True)]
+    return [
+        _GAP.join(
+            cell.rjust(width) if numbers and place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in flat
+    ]

@@ -1,0 +1,67 @@
+"""What went wrong in a Dagster run, as one error that a person can read."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from biomass_pipeline.errors import AssetFailedError, BiomassError, FailedCheckError
+
+
+def failure(
+    error: Exception, instance: dg.DagsterInstance, *, run_id: str, fold: str | None
+) -> BiomassError:
+    """The error that ended a run: ours as it was raised, else what failed and where the log is.
+
+    Args:
+        error: What Dagster raised.
+        instance: The storage that holds the run's log, with the traceback.
+        run_id: The run.
+        fold: Its partition.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, BiomassError):
+            return cause
+    if isinstance(error, dg.DagsterAssetCheckFailedError):
+        return _failed_check(error, instance, run_id=run_id)
+    asset = _failed_step(instance, run_id)
+    sentence = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return AssetFailedError(asset, fold=fold, cause=sentence, run_id=run_id)
+
+
+def _failed_check(
+    error: Exception, instance: dg.DagsterInstance, *, run_id: str
+) -> FailedCheckError:
+    failed = [
+        event.asset_check_evaluation_data
+        for event in _events(instance, run_id)
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        and not event.asset_check_evaluation_data.passed
+    ]
+    check = failed[-1]
+    found = check.description or str(error)
+    return FailedCheckError(check.check_name, asset=check.asset_key.to_user_string(), found=found)
+
+
+def _failed_step(instance: dg.DagsterInstance, run_id: str) -> str:
+    """The step that failed; a run that did not come to a step names its job."""
+    for event in _events(instance, run_id):
+        if event.is_step_failure and event.step_key is not None:
+            return event.step_key
+    run = instance.get_run_by_id(run_id)
+    return run.job_name if run else "the graph"
+
+
+def _events(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.DagsterEvent]:
+    for entry in instance.all_logs(run_id):
+        if entry.dagster_event is not None:
+            yield entry.dagster_event
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it was raised from, and so on; a chain may lead back to itself."""
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        yield cause
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__

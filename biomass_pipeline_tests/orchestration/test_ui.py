@@ -1,0 +1,286 @@
+"""The UI, driven as a browser drives it: real server and daemon processes, asked over GraphQL."""
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import biomass_pipeline
+from biomass_pipeline.orchestration import open_instance
+from biomass_pipeline.orchestration.jobs import SOURCES, STAGES
+from biomass_pipeline_tests.farm import build_farm
+
+pytestmark = pytest.mark.slow
+
+FOLDS = ["0", "1"]
+REPOSITORY_ROOT = Path(biomass_pipeline.__file__).resolve().parents[1]
+COMMAND_LINE = "from biomass_pipeline.cli import main; main()"
+# A backfill is looked at every 30 s; this one wait is cut short, the rest is the daemon's own.
+QUICK_DAEMON = """
+from dagster._daemon import controller
+controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 1
+from dagster._daemon.cli import main
+main()
+"""
+
+
+@dataclass
+class Ui:
+    """A server that answers GraphQL, and what a person does with it."""
+
+    port: int
+    processes: list[subprocess.Popen]
+    log: Path
+
+    def ask(self, query, **variables):
+        """The answer to one query; its errors fail the test."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(  # our own server
+            f"http://127.0.0.1:{self.port}/graphql", body, {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310  # as above
+            answer = json.load(response)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    def wait(self, until, *, seconds, what):
+        """Ask until there is an answer; a dead server or too long a wait fails the test."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = until()
+            if found:
+                return found
+            for process in self.processes:
+                if process.poll() is not None:
+                    pytest.fail(f"{process.args} ended\n{self.log.read_text()[-3000:]}")
+            time.sleep(0.2)
+        return pytest.fail(f"no {what} within {seconds} s\n{self.log.read_text()[-3000:]}")
+
+    def location(self):
+        """The code location once it is loaded, else None."""
+        try:
+            found = self.ask(LOCATIONS)["workspaceOrError"]["locationEntries"]
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return None
+        loaded = [entry for entry in found if entry["loadStatus"] == "LOADED"]
+        return loaded[0] if loaded else None
+
+    def launch(self, job):
+        """Run a job and wait for it."""
+        parameters = {
+            "selector": {
+                "repositoryLocationName": self.location()["name"],
+                "repositoryName": "__repository__",
+                "jobName": job,
+            },
+            "runConfigData": {},
+        }
+        launched = self.ask(LAUNCH, parameters=parameters)["launchPipelineExecution"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+
+        def ended():
+            run = self.ask(RUN, id=launched["run"]["runId"])["runOrError"]
+            return run["status"] in {"SUCCESS", "FAILURE", "CANCELED"} and run["status"]
+
+        assert self.wait(ended, seconds=60, what=f"end of {job}") == "SUCCESS"
+
+    def backfill(self, assets, partitions):
+        """Materialize assets over a range of folds and wait for it."""
+        keys = [{"path": [name]} for name in assets]
+        parameters = {"assetSelection": keys, "partitionNames": partitions}
+        launched = self.ask(BACKFILL, parameters=parameters)["launchPartitionBackfill"]
+        assert launched["__typename"] == "LaunchBackfillSuccess", launched
+
+        def ended():
+            found = self.ask(BACKFILL_STATUS, id=launched["backfillId"])["partitionBackfillOrError"]
+            return found["status"] not in {"REQUESTED", "COMPLETING"} and found["status"]
+
+        assert self.wait(ended, seconds=120, what="end of the backfill") == "COMPLETED_SUCCESS"
+
+    def assets(self):
+        """What the asset pages show, by name."""
+        nodes = self.ask(ASSETS)["assetNodes"]
+        return {node["assetKey"]["path"][0]: node for node in nodes}
+
+    def status(self):
+        """FRESH, STALE or MISSING by asset, or by asset and fold."""
+        found = {}
+        for name, node in self.assets().items():
+            if not node["isPartitioned"]:
+                found[name] = node["staleStatus"]
+                continue
+            by_fold = self.ask(BY_FOLD, key={"path": [name]})["assetNodeOrError"]
+            for fold, status in zip(FOLDS, by_fold["staleStatusByPartition"], strict=True):
+                found[f"{name}[{fold}]"] = status
+        return found
+
+    def stale(self):
+        """What is not fresh."""
+        return {name for name, status in self.status().items() if status != "FRESH"}
+
+
+LOCATIONS = """{workspaceOrError {... on Workspace {locationEntries {
+  name loadStatus locationOrLoadError {__typename ... on PythonError {message}}}}}}"""
+LAUNCH = """mutation ($parameters: ExecutionParams!) {
+  launchPipelineExecution(executionParams: $parameters) {
+    __typename ... on LaunchRunSuccess {run {runId}} ... on PythonError {message}}}"""
+RUN = "query ($id: ID!) {runOrError(runId: $id) {... on Run {status}}}"
+BACKFILL = """mutation ($parameters: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $parameters) {
+    __typename ... on LaunchBackfillSuccess {backfillId} ... on PythonError {message}}}"""
+BACKFILL_STATUS = """query ($id: String!) {
+  partitionBackfillOrError(backfillId: $id) {... on PartitionBackfill {status}}}"""
+ASSETS = """{assetNodes {
+  assetKey {path} groupName description kinds isPartitioned staleStatus
+  assetPartitionStatuses {... on DefaultPartitionStatuses {
+    materializedPartitions failedPartitions}}
+  assetMaterializations(limit: 1) {metadataEntries {label}}}}"""
+BY_FOLD = """query ($key: AssetKeyInput!) {
+  assetNodeOrError(assetKey: $key) {... on AssetNode {staleStatusByPartition}}}"""
+
+
+@contextmanager
+def served(folder, *commands, port, environment):
+    """Start servers, each in a process group of its own, and end just these."""
+    log = folder / "servers.log"
+    processes = []
+    with log.open("w") as file:
+        try:
+            for command in commands:
+                processes.append(  # noqa: PERF401  # those that started must be ended
+                    subprocess.Popen(  # noqa: S603  # our own interpreter
+                        [sys.executable, *command],
+                        env={**os.environ, **environment, "OMP_NUM_THREADS": "1"},
+                        cwd=REPOSITORY_ROOT,
+                        stdout=file,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+                )
+            yield Ui(port, processes, log)
+        finally:
+            for process in processes:
+                end(process)
+
+
+def end(process):
+    """Interrupt a process group, and kill what is left of it."""
+    for number, seconds in ((signal.SIGINT, 20), (signal.SIGKILL, 5)):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait(5)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def tiny_farm(folder):
+    farm = build_farm(folder, n_sessions=4)
+    # The servers build the configured backbone: the smallest one that needs no weights.
+    farm.write(
+        backbone={"name": "colour-texture"},
+        folds={"n_folds": len(FOLDS)},
+        compute={"device": "cpu"},
+    )
+    return farm
+
+
+def test_the_command_serves_the_graph(tmp_path):
+    farm, port = tiny_farm(tmp_path), free_port()
+    command = ["-c", COMMAND_LINE, "ui", "--port", str(port)]
+    environment = {"BIOMASS_CONFIG": str(farm.folder / "biomass.yaml")}
+    with served(tmp_path, command, port=port, environment=environment) as ui:
+        location = ui.wait(ui.location, seconds=90, what="code location")
+        assert location["locationOrLoadError"]["__typename"] == "RepositoryLocation"
+        assets = ui.assets()
+        assert {*SOURCES} | {name for stage in STAGES.values() for name in stage} == set(assets)
+        for name, node in assets.items():
+            assert (node["description"] or "").endswith("."), name
+            assert node["groupName"] != "default", name
+            assert node["kinds"] or name in SOURCES, name
+
+
+@pytest.fixture
+def farm(tmp_path):
+    return tiny_farm(tmp_path)
+
+
+@pytest.fixture
+def ui(farm):
+    layout, port = farm.project().layout, free_port()
+    open_instance(layout).dispose()
+    workspace = ["-w", str(REPOSITORY_ROOT / "workspace.yaml")]
+    server = ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *workspace]
+    daemon = ["-c", QUICK_DAEMON, "run", *workspace]
+    environment = {
+        "BIOMASS_CONFIG": str(farm.folder / "biomass.yaml"),
+        "DAGSTER_HOME": str(layout.dagster_home),
+    }
+    with served(farm.folder, server, daemon, port=port, environment=environment) as ui:
+        ui.wait(ui.location, seconds=90, what="code location")
+        yield ui
+
+
+def test_two_ranges_materialize_the_graph_and_an_edited_label_is_marked(farm, ui):
+    ui.launch("observe")
+    ui.backfill([*STAGES["prepare"], *STAGES["extract"]], FOLDS)
+    # The networks of one fold need the caches of the others, which are there now.
+    ui.backfill([*STAGES["train"], *STAGES["evaluate"]], FOLDS)
+    check_everything_is_materialized(farm, ui)
+
+    ui.launch("observe")
+    assert not ui.stale()
+
+    edit_label(farm, "s0n0.png", "9.9")
+    ui.launch("observe")
+    # One hop at a time: what lies behind is marked once the table is known to differ.
+    assert ui.stale() == {"image_manifest", "label_table", "report"}
+    ui.launch("prepare")
+    models = {"mil_checkpoint", "ridge_baseline", "fold_predictions"}
+    assert ui.stale() == {
+        "oof_predictions",
+        "evaluation",
+        "report",
+        *(f"{name}[{fold}]" for name in models for fold in FOLDS),
+    }
+
+
+def check_everything_is_materialized(farm, ui):
+    for name, node in ui.assets().items():
+        if node["isPartitioned"]:
+            partitions = node["assetPartitionStatuses"]
+            assert partitions["materializedPartitions"] == FOLDS, name
+            assert not partitions["failedPartitions"], name
+    assert set(ui.status().values()) == {"FRESH"}
+    layout = farm.project().layout
+    assert layout.report.exists()
+    assert layout.table("oof_predictions").exists()
+
+
+def edit_label(farm, name, mass_g):
+    path = farm.folder / "labels.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    rows = [[*row[:-1], mass_g] if row[0] == name else row for row in rows]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
