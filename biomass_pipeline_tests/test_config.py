@@ -51,12 +51,12 @@ def test_an_override_is_yaml():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("trainig: {epochs: 3}", "`trainig` is not a known key; did you mean `training`"),
+        ("train: {epochs: 3}", "`train` is not a known key; did you mean `training`"),
         ("training: {epoch: 3}", "`training.epoch` is not a known key; did you mean `epochs`"),
         ("training: {qqq: 3}", "known: aggregator, loss"),
         (
-            "data: {targets: [{name: a, wieght: 2}], identities: {}}",
-            "`data.targets.0.wieght` is not a known key; did you mean `weight`",
+            "data: {targets: [{name: a, weights: 2}], identities: {}}",
+            "`data.targets.0.weights` is not a known key; did you mean `weight`",
         ),
         ("training: {epochs: none}", r"`training.epochs`: .*found 'none'"),
         ("tiling: {tile_px: 100, stride_px: 101}", "leaves gaps between tiles of 100 px"),
@@ -93,7 +93,7 @@ def test_a_bad_override_is_named(tmp_path, override, words):
 
 
 def test_a_missing_file_says_what_to_do(tmp_path):
-    with pytest.raises(MissingInputError, match=r"no configuration at .*absent.yaml.*biomass init"):
+    with pytest.raises(MissingInputError, match=r"no configuration at .*absent.yaml.*--config"):
         load_config(tmp_path / "absent.yaml")
 
 

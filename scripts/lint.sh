@@ -10,7 +10,7 @@ gate() {
 gate ruff format --check --quiet .
 gate ruff check --quiet .
 gate mypy
-gate lint-imports --no-timings
-gate deptry biomass_pipeline
+gate lint-imports
+gate deptry .
 gate vulture
 gate codespell

@@ -50,13 +50,14 @@ def write_configuration(
     cells = _label_cells(labels)
     data = propose_data(cells, targets=wishes["targets"], groups=wishes["groups"])
     height_px, width_px = _typical_size(ImageFolder(images, base=here))
-    groups = n_groups(cells, data["group_columns"])
+    groups = n_groups(cells, data)
     sections: dict[str, Any] = {
         "name": name or _name_of(labels),
         "data": {
             "images": _from(output, images),
             "labels": _from(output, labels),
             **data,
+            **_area(data),
         },
         "folds": {"n_folds": max(min(FoldsConfig().n_folds, groups), 2)},
         "tiling": propose_tiling(height_px, width_px),
@@ -65,9 +66,9 @@ def write_configuration(
     parse_config(sections, source=str(output))
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(_commented(sections), encoding="utf-8")
-    names = ", ".join(target["name"] for target in data["targets"])
+    names = ", ".join(f"{target['name']} ({target['unit']})" for target in data["targets"])
     typer.echo(
-        f"Wrote {output}: {data['layout']} labels, target {names}, {groups} groups by "
+        f"Wrote {output}: {data['layout']} labels of {names}, {groups} groups by "
         f"{' and '.join(data['group_columns'])}, photos of {width_px} x {height_px} px in tiles "
         f"of {sections['tiling']['tile_px']} px."
     )
@@ -79,6 +80,12 @@ def _label_cells(labels: str) -> pd.DataFrame:
         return read_cells(labels, base=Path.cwd()).frame
     except MissingInputError:
         raise MissingInputError("label file", labels, option="--labels") from None
+
+
+def _area(data: Mapping[str, Any]) -> dict[str, float]:
+    """The area that was cut, where grams are shown per hectare."""
+    grams = any(target["unit"] == "g" for target in data["targets"])
+    return {"quadrat_area_m2": DataConfig().quadrat_area_m2} if grams else {}
 
 
 def _typical_size(folder: ImageFolder) -> tuple[int, int]:
@@ -113,7 +120,8 @@ def _name_of(labels: str) -> str:
 
 _COMMENTS = {
     "name": "Artefacts go to data/<name>/.",
-    "data": "Photos and labels. Targets that are sums of others are listed under identities.",
+    "data": "Photos and labels. Targets that are sums of others are listed under identities. Where\n"
+    "# grams are weighed, quadrat_area_m2 is the area that was cut: correct it, kg/ha come from it.",
     "folds": "Groups are held out together; a group stays in its fold when photos are added.",
     "tiling": "Windows in pixels; stride_px below tile_px makes them overlap.",
     "backbone": "Weights-free; for DINOv2 use dinov2_vitl14_reg with a local checkpoint.",

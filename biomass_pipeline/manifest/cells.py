@@ -7,10 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-import fsspec
 import pandas as pd
 
 from biomass_pipeline.errors import LabelTableError, MissingInputError
+from biomass_pipeline.manifest.location import open_location
 
 _PARQUET_SIGNATURE: Final = b"PAR1"
 _DELIMITERS: Final = (",", ";", "\t")
@@ -45,8 +45,8 @@ def read_cells(location: str, *, base: Path) -> Cells:
     """
     url = location if "://" in location else str(base / location)
     try:
-        with fsspec.open(url, "rb") as stream:
-            content: bytes = stream.read()
+        with open_location(location, base=base) as stream:
+            content = stream.read()
     except (FileNotFoundError, IsADirectoryError):
         raise MissingInputError(what="label file", location=url, option="data.labels") from None
     if content.startswith(_PARQUET_SIGNATURE):

@@ -12,6 +12,7 @@ import fsspec
 from fsspec.utils import glob_translate
 
 from biomass_pipeline.errors import MissingInputError, UnreadableFolderError
+from biomass_pipeline.manifest.location import file_system
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -66,7 +67,7 @@ class ImageFolder:
         self.location = location
         self._storage: _Storage
         if "://" in location and not location.startswith(("file://", "local://")):
-            files, path = fsspec.core.url_to_fs(location)
+            files, path = file_system(location)
             root, pattern = _split(path, is_folder=files.isdir, is_file=files.isfile)
             self._storage = _RemoteStorage(files, root)
         else:

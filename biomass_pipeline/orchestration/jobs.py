@@ -1,5 +1,7 @@
 """The jobs, one a stage in the order they run, and one for everything."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -25,7 +27,7 @@ _DESCRIPTIONS = {
 }
 
 
-def jobs() -> "list[UnresolvedAssetJobDefinition]":
+def jobs() -> list[UnresolvedAssetJobDefinition]:
     """`observe`, then one job a stage."""
     observe = dg.define_asset_job(
         "observe",

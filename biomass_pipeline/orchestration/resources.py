@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-import fsspec
 import pandas as pd
 
 from biomass_pipeline.config import BackboneConfig, Config, DataConfig
@@ -19,6 +18,7 @@ from biomass_pipeline.manifest import (
     LabelSheet,
     image_manifest,
     listing_version,
+    open_location,
     read_labels,
 )
 from biomass_pipeline.orchestration.io_managers import write_whole
@@ -82,16 +82,11 @@ class LabelFile:
 
     def version(self) -> str:
         """The hash of its bytes; a file that is not there is an error when it is read."""
-        location = self.data.labels
-        path = location if "://" in location else str(self.base / location)
-        digest = hashlib.sha256()
         try:
-            with fsspec.open(path, "rb") as file:
-                while chunk := file.read(1 << 20):
-                    digest.update(chunk)
-        except FileNotFoundError:
+            with open_location(self.data.labels, base=self.base) as file:
+                return hashlib.sha256(file.read()).hexdigest()[:16]
+        except (FileNotFoundError, IsADirectoryError):
             return "missing"
-        return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -30,16 +30,15 @@ def test_a_fold_holds_the_tiles_of_its_own_photos(stand):
 
 
 def test_another_photo_changes_the_version_of_its_fold_only(stand, another_photo):
-    folds = stand.folds().set_index("image_id")["fold"]
-    tiles = [version(stand.patch_index(fold, how=CALL)) for fold in range(3)]
-    caches = [version(stand.cache(fold, how=CALL)) for fold in range(3)]
+    own = stand.folds().set_index("image_id")["fold"]["s0n0"]
+
+    def versions(asset):
+        return [version(asset(fold, how=CALL)) for fold in range(3)]
+
+    tiles, caches = versions(stand.patch_index), versions(stand.cache)
     stand.photos.files["s0n0.png"] = another_photo
-    assert changed(tiles, [version(stand.patch_index(fold, how=CALL)) for fold in range(3)]) == [
-        folds["s0n0"]
-    ]
-    assert changed(caches, [version(stand.cache(fold, how=CALL)) for fold in range(3)]) == [
-        folds["s0n0"]
-    ]
+    assert changed(tiles, versions(stand.patch_index)) == [own]
+    assert changed(caches, versions(stand.cache)) == [own]
 
 
 def test_a_tile_is_embedded_once(stand):

@@ -28,10 +28,10 @@ class MeanColour:
 
     name = "mean-colour"
     feature_dim = 3
-    identity = {"name": "mean-colour"}
     weights_sha256 = ""
 
     def __init__(self):
+        self.identity = {"name": self.name}
         self.batches = []
 
     def embed(self, tiles):
@@ -56,9 +56,7 @@ def photos_in(files, tiles):
     ]
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 255), st.integers(1, 7)), max_size=6), st.integers(1, 9)
-)
+@given(st.lists(st.tuples(st.integers(0, 255), st.integers(1, 7)), max_size=6), st.integers(1, 9))
 def test_rows_belong_to_their_photo_in_order_whatever_the_batch(content, batch_size):
     files = folder_of([grey for grey, _ in content])
     backbone = MeanColour()
@@ -167,7 +165,9 @@ def test_photos_take_their_own_tiles():
 
 
 class TestFingerprint:
-    identity = {"name": "fake", "weights_sha256": "1"}
+    @property
+    def identity(self):
+        return {"name": "fake", "weights_sha256": "1"}
 
     @pytest.mark.parametrize(
         "override",

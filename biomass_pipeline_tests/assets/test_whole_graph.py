@@ -1,0 +1,83 @@
+"""The whole graph with everything in memory gives what it gives on disk."""
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+from biomass_pipeline_tests.farm import CountingBackbone, build_farm, every, graph_of, run_all
+
+from biomass_pipeline.assets import CheckpointHandle
+from biomass_pipeline.orchestration import InMemory
+from biomass_pipeline.store import MemoryFeatures
+
+MANAGERS = ("io_manager", "feature_handles", "model_handles", "documents")
+UNPARTITIONED = [
+    "image_manifest",
+    "label_table",
+    "fold_assignment",
+    "oof_predictions",
+    "evaluation",
+    "report",
+]
+BY_FOLD = ["patch_index", "feature_cache", "mil_checkpoint", "ridge_baseline", "fold_predictions"]
+EVERYTHING = sorted([*UNPARTITIONED, *(name for asset in BY_FOLD for name in every(asset))])
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def farm(tmp_path):
+    return build_farm(tmp_path)
+
+
+@pytest.fixture
+def instance(tmp_path):
+    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as instance:
+        yield instance
+
+
+def in_memory(farm, instance, *, backbone=None):
+    """The graph with one memory for all tables, handles and documents."""
+    memory = InMemory()
+    seams = {**dict.fromkeys(MANAGERS, memory), "features": MemoryFeatures()}
+    return graph_of(farm.project(), instance, backbone=backbone, **seams), memory
+
+
+def on_disk(farm, instance):
+    graph = graph_of(farm.project(), instance)
+    return graph, graph.defs.resources["io_manager"]
+
+
+@pytest.mark.parametrize("kept", [in_memory, on_disk])
+def test_the_graph_runs_once_wherever_its_tables_are(farm, instance, kept):
+    graph, tables = kept(farm, instance)
+    assert run_all(graph) == EVERYTHING
+    assert run_all(graph) == []
+    oof = tables.read("oof_predictions", None)
+    assert set(oof["image_id"]) == {name.removesuffix(".png") for name in farm.rows}
+
+
+def test_memory_and_disk_give_equal_predictions(tmp_path):
+    found = []
+    for kept in (in_memory, on_disk):
+        farm = build_farm(tmp_path / kept.__name__)
+        with dg.DagsterInstance.ephemeral() as instance:
+            graph, tables = kept(farm, instance)
+            run_all(graph)
+        found.append(tables.read("oof_predictions", None))
+    pd.testing.assert_frame_equal(*found, check_exact=True)
+
+
+def test_in_memory_no_table_touches_the_disk(farm, instance):
+    backbone = CountingBackbone()
+    graph, memory = in_memory(farm, instance, backbone=backbone)
+    run_all(graph)
+    artefacts = farm.folder / "artefacts"
+    written = {path.relative_to(artefacts).parts[0] for path in artefacts.rglob("*.*")}
+    # Trained models are files by nature, and so are what is remembered of photos and folds.
+    assert written <= {"checkpoints", ".image_hashes.parquet", "fold_ledger.parquet"}
+    assert backbone.n_tiles == 2 * len(farm.rows)
+    assert isinstance(memory.read("mil_checkpoint", 0), CheckpointHandle)
+    assert np.isfinite(memory.read("feature_cache", 0).load().features).all()
+    assert memory.read("report", None).lstrip().lower().startswith("<!doctype html")
+    assert memory.read("evaluation", None)["n_images"] == len(farm.rows)

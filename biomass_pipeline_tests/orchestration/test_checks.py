@@ -1,0 +1,104 @@
+"""Each check passes where it should, and fails with a sentence that names what is wrong."""
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from biomass_pipeline.config import DataConfig
+from biomass_pipeline.errors import TooManyQuarantinedError
+from biomass_pipeline.manifest import check_quarantine
+from biomass_pipeline.orchestration.checks import build_checks
+
+MODELS = ("mil", "ridge", "constant")
+
+
+def check(name, *tables, **data):
+    found = {check.check_key.name: check for check in build_checks(DataConfig(**data))}
+    return found[name](*tables)
+
+
+def manifest(n_ok, n_quarantined):
+    return pd.DataFrame({"status": ["ok"] * n_ok + ["quarantined"] * n_quarantined})
+
+
+class TestQuarantine:
+    @pytest.mark.parametrize("n_quarantined", [0, 1])
+    def test_up_to_the_limit_passes(self, n_quarantined):
+        table = manifest(10 - n_quarantined, n_quarantined)
+        assert check("quarantine_below_limit", table, max_quarantined_fraction=0.1).passed
+
+    def test_above_the_limit_fails_with_both_shares(self):
+        found = check("quarantine_below_limit", manifest(8, 2), max_quarantined_fraction=0.1)
+        assert not found.passed
+        assert found.description == "20.0% of the photos are quarantined; the limit is 10.0%."
+
+    def test_an_empty_folder_has_no_quarantined_photo(self):
+        found = check("quarantine_below_limit", manifest(0, 0))
+        assert found.passed
+        assert found.description.startswith("0.0% of the photos")
+
+    @given(st.integers(0, 9), st.integers(0, 9), st.floats(0, 1))
+    def test_it_fails_where_the_run_is_stopped(self, n_ok, n_quarantined, limit):
+        table = manifest(n_ok, n_quarantined).assign(reason="empty file")
+        try:
+            check_quarantine(table, limit=limit)
+            stopped = False
+        except TooManyQuarantinedError:
+            stopped = True
+        passed = check("quarantine_below_limit", table, max_quarantined_fraction=limit).passed
+        assert passed is not stopped
+
+
+class TestGroups:
+    def folds(self, *rows):
+        return pd.DataFrame(rows, columns=["image_id", "group", "fold"])
+
+    def test_whole_groups_pass(self):
+        table = self.folds(("a", "g", 0), ("b", "g", 0), ("c", "h", 1))
+        found = check("no_group_straddles_folds", table)
+        assert found.passed
+        assert found.description == "0 of 2 groups are in more than one fold."
+
+    def test_a_straddling_group_fails_and_is_named(self):
+        table = self.folds(("a", "g", 0), ("b", "g", 1), ("c", "h", 1))
+        found = check("no_group_straddles_folds", table)
+        assert not found.passed
+        assert found.description == "1 of 2 groups are in more than one fold."
+        assert found.metadata["groups"].value == ["g"]
+
+
+class TestCoverage:
+    labels = pd.DataFrame({"image_id": ["a", "b", "c"]})
+
+    @pytest.fixture
+    def oof(self):
+        rows = [(image, "mass_g", model) for model in MODELS for image in self.labels["image_id"]]
+        return pd.DataFrame(rows, columns=["image_id", "target", "model"])
+
+    def found(self, oof):
+        return check("each_photo_is_predicted_once", oof, self.labels)
+
+    def test_each_once_passes(self, oof):
+        found = self.found(oof)
+        assert found.passed
+        assert found.description == (
+            "3 photos are labelled; every model and target has 3 to 3 predictions."
+        )
+
+    def test_a_photo_that_one_model_misses_fails(self, oof):
+        found = self.found(oof.drop(index=1))
+        assert not found.passed
+        assert "every model and target has 2 to 3 predictions" in found.description
+
+    def test_a_photo_predicted_twice_fails(self, oof):
+        assert not self.found(pd.concat([oof, oof.iloc[[0]]])).passed
+
+    def test_one_photo_twice_in_place_of_another_fails(self, oof):
+        assert not self.found(oof.replace({"image_id": {"b": "a"}})).passed
+
+    def test_a_stranger_in_place_of_a_photo_fails(self, oof):
+        assert not self.found(oof.replace({"image_id": {"b": "z"}})).passed
+
+    def test_no_predictions_at_all_fail(self, oof):
+        assert not self.found(oof.iloc[:0]).passed

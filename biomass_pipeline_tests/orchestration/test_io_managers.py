@@ -1,0 +1,253 @@
+"""What is kept between steps: by fold, whole, and by handles that can be pickled."""
+
+import pickle
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from biomass_pipeline.assets import CheckpointHandle
+from biomass_pipeline.errors import MissingCacheError, MissingTableError, StaleCacheError
+from biomass_pipeline.layout import Layout
+from biomass_pipeline.orchestration import InMemory
+from biomass_pipeline.orchestration.io_managers import (
+    ByFold,
+    Checkpoints,
+    Documents,
+    FeatureHandles,
+    ParquetTables,
+    write_whole,
+)
+from biomass_pipeline.store import Cache, FeatureFolder, FoldContents, Stamp
+
+FINGERPRINT = "f" * 16
+TABLE = pd.DataFrame({"image_id": ["a", "b"], "mass_g": [1.5, 2.5]}).astype({"image_id": "str"})
+
+
+@pytest.fixture
+def layout(tmp_path):
+    return Layout(tmp_path)
+
+
+@pytest.fixture(params=["memory", "disk"])
+def tables(request, layout):
+    return InMemory() if request.param == "memory" else ParquetTables(layout)
+
+
+def loaded(manager, *, n_folds, mapping=None):
+    """What an asset is given that depends on a partitioned one."""
+    folds = dg.StaticPartitionsDefinition([str(fold) for fold in range(n_folds)])
+    # A mapping without fields is a tuple of none, so it counts as false.
+    partitioned = mapping is not None
+    seen = {}
+
+    @dg.asset(partitions_def=folds)
+    def upstream(context: dg.AssetExecutionContext) -> pd.DataFrame:
+        return TABLE.assign(fold=int(context.partition_key))
+
+    @dg.asset(
+        ins={"upstream": dg.AssetIn(partition_mapping=mapping)},
+        partitions_def=folds if partitioned else None,
+    )
+    def downstream(upstream: dict[int, pd.DataFrame]) -> None:
+        seen.update(upstream)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        options = {"instance": instance, "resources": {"io_manager": manager}}
+        for fold in range(n_folds):
+            dg.materialize([upstream], partition_key=str(fold), **options)
+        chosen = {"selection": [downstream], **options}
+        if partitioned:
+            chosen["partition_key"] = "0"
+        dg.materialize([upstream, downstream], **chosen)
+    return seen
+
+
+class TestFanIn:
+    def test_one_upstream_fold_comes_as_a_dict(self, tables):
+        others = dg.StaticPartitionMapping({"0": ["1"], "1": ["0"]})
+        seen = loaded(tables, n_folds=2, mapping=others)
+        assert set(seen) == {1}
+        assert (seen[1]["fold"] == 1).all()
+
+    def test_the_same_fold_comes_as_a_dict(self, tables):
+        seen = loaded(tables, n_folds=2, mapping=dg.IdentityPartitionMapping())
+        assert set(seen) == {0}
+
+    def test_all_folds_come_each_as_itself(self, tables):
+        seen = loaded(tables, n_folds=3)
+        assert {fold: set(table["fold"]) for fold, table in seen.items()} == {
+            0: {0},
+            1: {1},
+            2: {2},
+        }
+
+
+class TestTables:
+    @pytest.mark.parametrize("fold", [None, 2])
+    def test_what_is_written_is_read(self, tables, fold):
+        assert not tables.has("patch_index", fold)
+        tables.write("patch_index", fold, TABLE)
+        assert tables.has("patch_index", fold)
+        pd.testing.assert_frame_equal(tables.read("patch_index", fold), TABLE)
+
+    @pytest.mark.parametrize("fold", [None, 0])
+    def test_what_was_never_written_is_missing_by_name(self, tables, fold):
+        with pytest.raises(MissingTableError, match=r"`patch_index` has nothing at .*biomass run"):
+            tables.read("patch_index", fold)
+
+    def test_missing_is_a_file_not_found(self, tables):
+        with pytest.raises(FileNotFoundError):
+            tables.read("label_table", None)
+
+    def test_the_index_is_not_kept(self, layout):
+        manager = ParquetTables(layout)
+        manager.write("label_table", None, TABLE.set_axis([7, 9]))
+        assert list(manager.read("label_table", None).index) == [0, 1]
+
+    def test_predictions_have_their_own_folder(self, layout, tmp_path):
+        ParquetTables(layout).write("oof_predictions", None, TABLE)
+        assert (tmp_path / "predictions" / "oof_predictions.parquet").exists()
+
+
+class TestWholeFiles:
+    def test_a_failing_write_leaves_the_old_file(self, tmp_path):
+        path = tmp_path / "table.txt"
+        write_whole(path, lambda partial: partial.write_text("old"))
+
+        def fail(partial):
+            partial.write_text("half")
+            raise OSError(28, "No space left on device")
+
+        with pytest.raises(OSError, match="No space left"):
+            write_whole(path, fail)
+        assert path.read_text() == "old"
+
+    def test_a_partial_file_does_not_count(self, layout):
+        manager = ParquetTables(layout)
+        path = manager.path("label_table", None)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_name(f"{path.name}.partial").write_bytes(b"half")
+        assert not manager.has("label_table", None)
+        manager.write("label_table", None, TABLE)
+        assert [file.name for file in path.parent.iterdir()] == ["label_table.parquet"]
+
+    def test_folders_are_made(self, tmp_path):
+        path = tmp_path / "a" / "b" / "c.txt"
+        write_whole(path, lambda partial: partial.write_text("new"))
+        assert path.read_text() == "new"
+
+
+class Ones:
+    """Embeds a tile as [1, 1]."""
+
+    def feature_dim(self):
+        return 2
+
+    def embed(self, photos):
+        for index in photos:
+            yield index, np.ones((1, 2))
+
+
+def one_photo():
+    row = {"image_id": "a", "image_sha256": "c1", "path": "a.jpg", "tile": 0}
+    row |= {"row_px": 0, "col_px": 0, "area_weight": 1.0}
+    return FoldContents.from_patch_index(pd.DataFrame([row]))
+
+
+class TestFeatures:
+    @pytest.fixture
+    def handles(self, layout):
+        return FeatureHandles(FeatureFolder(layout), FINGERPRINT)
+
+    @pytest.fixture
+    def written(self, handles):
+        stamp = Stamp(FINGERPRINT, "fake", "", 8, 8, "cls", "last", 0, "float32")
+        return handles.folder.write(0, one_photo(), stamp=stamp, embedder=Ones()).cache
+
+    def test_the_store_writes_and_the_manager_hands_over(self, handles, written):
+        assert handles.has("feature_cache", 0)
+        handles.write("feature_cache", 0, written)
+        handle = handles.read("feature_cache", 0)
+        assert isinstance(handle, Cache)
+        assert handle == written
+
+    def test_a_handle_survives_pickling(self, handles, written):
+        handle = pickle.loads(pickle.dumps(handles.read("feature_cache", 0)))  # noqa: S301  # ours
+        assert np.array_equal(handle.load().features, written.load().features)
+
+    def test_a_fold_that_is_not_there_is_missing(self, handles):
+        assert not handles.has("feature_cache", 0)
+        with pytest.raises(MissingCacheError):
+            handles.read("feature_cache", 0)
+
+    def test_a_stranger_is_refused(self, handles, written, layout):
+        stranger = layout.feature_cache("0" * 16, 0)
+        stranger.parent.mkdir(parents=True)
+        written.path.rename(stranger)
+        with pytest.raises(StaleCacheError):
+            FeatureHandles(handles.folder, "0" * 16).read("feature_cache", 0)
+
+
+class TestModels:
+    @pytest.fixture
+    def models(self, layout):
+        return Checkpoints(layout)
+
+    def trained(self, layout, fingerprint=FINGERPRINT):
+        folder = layout.checkpoint(fingerprint, 1)
+        folder.mkdir(parents=True)
+        return CheckpointHandle(folder, fingerprint)
+
+    def test_the_current_fingerprint_is_remembered(self, models, layout):
+        old, new = self.trained(layout), self.trained(layout, "e" * 16)
+        for handle in (old, new):
+            models.write("mil_checkpoint", 1, handle)
+            assert models.read("mil_checkpoint", 1) == handle
+        assert models.has("mil_checkpoint", 1)
+        assert not models.has("ridge_baseline", 1)
+
+    def test_a_deleted_folder_is_not_there(self, models, layout):
+        handle = self.trained(layout)
+        models.write("mil_checkpoint", 1, handle)
+        handle.folder.rmdir()
+        assert not models.has("mil_checkpoint", 1)
+
+    def test_a_model_that_was_never_trained_is_missing(self, models):
+        with pytest.raises(MissingTableError, match="`mil_checkpoint` has nothing"):
+            models.read("mil_checkpoint", 1)
+
+    def test_a_handle_survives_pickling(self, layout):
+        handle = self.trained(layout)
+        assert pickle.loads(pickle.dumps(handle)) == handle  # noqa: S301  # our own bytes
+
+
+class TestDocuments:
+    @pytest.fixture
+    def documents(self, layout):
+        return Documents(layout)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("evaluation", {"r2": 0.9, "by_target": [1, None]}), ("report", "<p>Grün, 1 m²</p>")],
+    )
+    def test_what_is_written_is_read(self, documents, name, value):
+        assert not documents.has(name, None)
+        documents.write(name, None, value)
+        assert documents.has(name, None)
+        assert documents.read(name, None) == value
+
+    @pytest.mark.parametrize("name", ["evaluation", "report"])
+    def test_what_was_never_written_is_missing(self, documents, name):
+        with pytest.raises(MissingTableError, match=f"`{name}` has nothing"):
+            documents.read(name, None)
+
+
+def test_every_way_of_keeping_says_what_it_has():
+    manager = ByFold()
+    for call in (manager.read, manager.has):
+        with pytest.raises(NotImplementedError):
+            call("asset", None)
+    with pytest.raises(NotImplementedError):
+        manager.write("asset", None, TABLE)

@@ -1,0 +1,161 @@
+"""What fulfils the seams on disk: read at each use, versions by content, progress in lines."""
+
+import logging
+
+import pytest
+
+from biomass_pipeline.errors import (
+    ChangedWeightsError,
+    LabelTableError,
+    MissingInputError,
+    UnusableDeviceError,
+)
+from biomass_pipeline.features import Progress, backbone_identity
+from biomass_pipeline.orchestration import (
+    LogReporter,
+    build_resources,
+    progress_line,
+    usable_device,
+)
+from biomass_pipeline.orchestration.resources import ConfiguredBackbone
+from biomass_pipeline_tests.farm import build_farm
+
+
+@pytest.fixture
+def farm(tmp_path):
+    return build_farm(tmp_path, n_sessions=3)
+
+
+@pytest.fixture
+def resources(farm):
+    return build_resources(farm.project())
+
+
+class TestLabels:
+    def test_the_version_is_that_of_the_bytes(self, farm, resources):
+        labels, path = resources["labels"], farm.folder / "labels.csv"
+        before = labels.version()
+        path.touch()
+        assert labels.version() == before
+        content = path.read_bytes()
+        path.write_bytes(content + b" ")
+        assert labels.version() != before
+        path.write_bytes(content)
+        assert labels.version() == before
+
+    def test_a_file_that_is_gone_has_a_version_and_an_error_when_read(self, farm, resources):
+        labels = resources["labels"]
+        (farm.folder / "labels.csv").unlink()
+        assert labels.version() == "missing"
+        with pytest.raises(MissingInputError):
+            labels.read()
+
+    def test_it_is_parsed_as_configured(self, farm, resources):
+        assert set(resources["labels"].read().table["image_path"]) == set(farm.rows)
+        farm.label("s0n0.png", "2024-05-01", -1.0)
+        farm.write()
+        with pytest.raises(LabelTableError, match="line 2"):
+            resources["labels"].read()
+
+
+class TestPhotos:
+    def test_the_version_is_that_of_paths_and_contents(self, farm, resources):
+        photos = resources["photos"]
+        before = photos.version()
+        path = farm.folder / "photos" / "s0n0.png"
+        path.touch()
+        assert photos.version() == before
+        farm.photo("s0n0.png", 250)
+        assert photos.version() != before
+
+    def test_photos_are_read_by_their_path_in_the_manifest(self, farm, resources):
+        manifest = resources["photos"].manifest(resources["labels"].read())
+        assert list(manifest["path"]) == sorted(farm.rows)
+        data = resources["photos"].read(manifest["path"].iloc[0])
+        assert data == (farm.folder / "photos" / "s0n0.png").read_bytes()
+
+
+class TestSettings:
+    def test_an_edited_file_is_read_without_a_reload(self, farm, resources):
+        settings = resources["settings"]
+        assert settings.load().training.epochs == 2
+        farm.write(training={"epochs": 9})
+        assert settings.load().training.epochs == 9
+
+    def test_a_configured_device_is_taken(self, farm):
+        farm.write(compute={"device": "cpu"})
+        assert build_resources(farm.project())["settings"].device() == "cpu"
+
+    def test_auto_takes_one_that_is_there(self, resources):
+        device = resources["settings"].device()
+        assert device in {"cuda", "mps", "cpu"}
+        assert usable_device(device) == device
+
+    @pytest.mark.parametrize("device", ["cuda:99", "no-such-device"])
+    def test_a_device_that_is_not_there_is_refused(self, device):
+        with pytest.raises(UnusableDeviceError, match=f"Device `{device}` cannot be used"):
+            usable_device(device)
+
+
+class TestLedger:
+    def test_it_is_empty_at_first_and_remembers(self, resources):
+        ledger = resources["ledger"]
+        assert ledger.read() is None
+        sheet = resources["labels"].read().table[["date"]]
+        ledger.write(sheet)
+        assert ledger.read().equals(sheet)
+
+
+class TestBackbone:
+    def backbone(self, farm, **known):
+        spec = farm.project().config.backbone.model_copy(update={"name": "colour-texture"})
+        identity = {**backbone_identity(spec, base=farm.folder), **known}
+        return ConfiguredBackbone(spec, 16, lambda: "cpu", farm.folder, identity)
+
+    def test_it_is_the_one_that_the_graph_was_loaded_with(self, farm):
+        source = self.backbone(farm)
+        assert dict(source.build().identity) == dict(source.identity())
+
+    def test_changed_weights_are_refused(self, farm):
+        source = self.backbone(farm, weights_sha256="of the file that was there before")
+        with pytest.raises(ChangedWeightsError, match="weights of colour-texture were fetched or"):
+            source.build()
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now_s = 0.0
+
+    def __call__(self):
+        return self.now_s
+
+
+class TestProgress:
+    def test_a_line_has_counts_rates_and_the_time_left(self):
+        halfway = Progress(n_photos=10, n_tiles=50, total_photos=20, total_tiles=100)
+        assert progress_line(halfway, 5.0) == (
+            "10 of 20 photos, 2.0 photos/s, 10 tiles/s, 5 s left"
+        )
+
+    def test_no_time_and_no_tiles_divide_nothing_by_zero(self):
+        start = Progress(n_photos=0, n_tiles=0, total_photos=2, total_tiles=4)
+        assert progress_line(start, 0.0).startswith("0 of 2 photos, 0.0 photos/s")
+
+    @pytest.mark.parametrize("every_s", [15.0, 5.0])
+    def test_a_line_comes_every_so_often_and_at_the_end(self, caplog, monkeypatch, every_s):
+        log = logging.getLogger("probe")
+        monkeypatch.setattr("dagster.get_dagster_logger", lambda: log)
+        clock = Clock()
+        with caplog.at_level(logging.INFO, logger="probe"):
+            report = LogReporter(every_s=every_s, clock=clock).extraction(3)
+            for second in range(1, 41):
+                clock.now_s = float(second)
+                report(Progress(second, second, 40, 40))
+        expected = [s for s in range(1, 41) if s % every_s == 0 or s == 40]
+        assert len(caplog.messages) == len(expected)
+        assert all(line.startswith("fold 3: ") for line in caplog.messages)
+        assert caplog.messages[-1].endswith("40 of 40 photos, 1.0 photos/s, 1 tiles/s, 0 s left")
+
+    def test_it_logs_in_dagsters_log(self, resources):
+        assert isinstance(resources["reporter"], LogReporter)
