@@ -68,9 +68,13 @@ class DataConfig(Section):
     layout: Literal["long", "wide"] = Field(
         default="long", description="long: a row an image and target (CSIRO); wide: a row an image."
     )
-    image_column: str = "image_path"
-    date_column: str | None = "Sampling_Date"
-    targets: tuple[TargetConfig, ...] = CSIRO_TARGETS
+    image_column: str = Field(default="image_path", description="Column of the photos' paths.")
+    date_column: str | None = Field(
+        default="Sampling_Date", description="Column of dates; 2015/9/4, 9/4/2015 or 2015-09-04."
+    )
+    targets: tuple[TargetConfig, ...] = Field(
+        default=CSIRO_TARGETS, description="What is predicted: name, weight, unit, zero_below."
+    )
     identities: dict[str, tuple[str, ...]] = Field(
         default=CSIRO_IDENTITIES, description="Sums among the targets: total -> its parts."
     )
@@ -80,9 +84,13 @@ class DataConfig(Section):
     identity_gross_fraction: float = Field(
         default=0.1, gt=0, description="Stop when a sum is off by more than this share of it."
     )
-    group_columns: tuple[str, ...] = ("State", "Sampling_Date")
-    quadrat_area_m2: float = Field(default=0.21, gt=0)
-    max_quarantined_fraction: float = Field(default=0.1, ge=0, le=1)
+    group_columns: tuple[str, ...] = Field(
+        default=("State", "Sampling_Date"), description="Photos that agree in these stay together."
+    )
+    quadrat_area_m2: float = Field(default=0.21, gt=0, description="Ground that a photo shows.")
+    max_quarantined_fraction: float = Field(
+        default=0.1, ge=0, le=1, description="More than this share quarantined stops the run."
+    )
     max_pixels: int = Field(
         default=200_000_000, gt=0, description="A larger photo counts as a decompression bomb."
     )
@@ -152,16 +160,18 @@ class DataConfig(Section):
 class FoldsConfig(Section):
     """How groups of photos are held out."""
 
-    n_folds: int = Field(default=5, ge=2, le=99)
-    strategy: Literal["group_k_fold", "leave_one_group_out"] = "group_k_fold"
-    seed: int = 0
+    n_folds: int = Field(default=5, ge=2, le=99, description="Parts, each held out once.")
+    strategy: Literal["group_k_fold", "leave_one_group_out"] = Field(
+        default="group_k_fold", description="Several groups a fold, or one."
+    )
+    seed: int = Field(default=0, description="Another one assigns every group anew.")
 
 
 class TilingConfig(Section):
     """How a photo is cut into windows."""
 
-    tile_px: int = Field(default=518, ge=8)
-    stride_px: int = Field(default=400, ge=1)
+    tile_px: int = Field(default=518, ge=8, description="Side of a window.")
+    stride_px: int = Field(default=400, ge=1, description="Step from one window to the next.")
     border: Literal["clamped", "even"] = Field(
         default="clamped", description="clamped: the last tile is pulled back; even: even spacing."
     )
@@ -184,24 +194,30 @@ class BackboneConfig(Section):
     random_weights: bool = Field(
         default=False, description="For tests only: an untrained network, named in every output."
     )
-    tokens: Literal["cls"] = "cls"
-    layers: Literal["last"] = "last"
+    tokens: Literal["cls"] = Field(default="cls", description="What stands for a tile.")
+    layers: Literal["last"] = Field(default="last", description="Where it is read.")
 
 
 class CacheConfig(Section):
     """How features are stored."""
 
-    dtype: Literal["float16", "float32"] = "float16"
+    dtype: Literal["float16", "float32"] = Field(
+        default="float16", description="Number type on disk; float16 is range-checked."
+    )
 
 
 class TrainingConfig(Section):
     """How a fold's network and its ridge baseline are trained."""
 
-    aggregator: Literal["gated_attention", "additive_density"] = "additive_density"
-    loss: Literal["ziln", "huber"] = "huber"
-    hidden_dim: int = Field(default=128, ge=1)
-    attention_dim: int = Field(default=64, ge=1)
-    dropout: float = Field(default=0.25, ge=0, lt=1)
+    aggregator: Literal["gated_attention", "additive_density"] = Field(
+        default="additive_density", description="Tiles to photo."
+    )
+    loss: Literal["ziln", "huber"] = Field(
+        default="huber", description="Zero-inflated lognormal, or weighted Huber."
+    )
+    hidden_dim: int = Field(default=128, ge=1, description="Width that features are projected to.")
+    attention_dim: int = Field(default=64, ge=1, description="gated_attention: width of a gate.")
+    dropout: float = Field(default=0.25, ge=0, lt=1, description="Dropout of projected features.")
     input_dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout of scaled features.")
     huber_delta: float = Field(
         default=1.0, gt=0, description="Where the square becomes linear, in sd of the target."
@@ -209,25 +225,28 @@ class TrainingConfig(Section):
     mean_weight: float = Field(
         default=5.0, ge=0, description="ziln: weight of the Huber part beside the likelihood."
     )
-    epochs: int = Field(default=60, ge=1)
+    epochs: int = Field(default=60, ge=1, description="At most; fewer if stopped early.")
     patience: int = Field(default=15, ge=1, description="Epochs without inner improvement.")
     inner_fraction: float = Field(
         default=0.2, gt=0, lt=1, description="Share of training groups kept for early stopping."
     )
     batch_size: int = Field(default=16, ge=1, description="Bags a step.")
-    learning_rate: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=1e-2, ge=0)
-    gradient_clip: float = Field(default=1.0, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0, description="Of AdamW.")
+    weight_decay: float = Field(default=1e-2, ge=0, description="Of AdamW.")
+    gradient_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
     feature_clip: float = Field(default=4.0, gt=0, description="Clip of scaled features, in sd.")
     n_seeds: int = Field(default=5, ge=1, description="Networks a fold, averaged.")
-    seed: int = 0
-    ridge_alphas: tuple[float, ...] = tuple(10.0 ** (k / 2) for k in range(-2, 11))
+    seed: int = Field(default=0, description="Of initial weights, dropout and shuffling.")
+    ridge_alphas: tuple[float, ...] = Field(
+        default=tuple(10.0 ** (k / 2) for k in range(-2, 11)),
+        description="Penalties that the ridge baseline chooses from, by inner group CV.",
+    )
 
 
 class EvaluationConfig(Section):
     """How predictions are judged."""
 
-    interval_level: float = Field(default=0.9, gt=0, lt=1)
+    interval_level: float = Field(default=0.9, gt=0, lt=1, description="Wanted coverage.")
 
 
 class AutomationConfig(Section):
@@ -237,10 +256,10 @@ class AutomationConfig(Section):
 class ComputeConfig(Section):
     """What the work runs on; never changes a result, so never part of a fingerprint."""
 
-    engine: Literal["local"] = "local"
+    engine: Literal["local"] = Field(default="local", description="This machine.")
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, mps.")
     batch_size: int = Field(default=16, ge=1, description="Tiles embedded at once.")
-    decode_threads: int = Field(default=2, ge=1)
+    decode_threads: int = Field(default=2, ge=1, description="Photos decoded at once.")
     training_threads: int = Field(
         default=1, ge=1, description="PyTorch's threads on a CPU; bags are too small for more."
     )
@@ -249,7 +268,9 @@ class ComputeConfig(Section):
 class Config(Section):
     """One project's whole configuration."""
 
-    name: str = Field(default="demo", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(
+        default="demo", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Of the project."
+    )
     root: str | None = Field(default=None, description="Artefact folder; data/<name> by default.")
     data: DataConfig = DataConfig()
     folds: FoldsConfig = FoldsConfig()

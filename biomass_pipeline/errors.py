@@ -98,6 +98,17 @@ class AssetFailedError(BiomassError):
         )
 
 
+class InterruptedRunError(BiomassError):
+    """Somebody stopped a run on purpose."""
+
+    exit_code = 130  # as a shell reports it
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Interrupted. What was finished is kept, and the next `biomass run` goes on from it."
+        )
+
+
 class FailedCheckError(BiomassError):
     """A blocking asset check failed, so nothing after its asset may run."""
 
@@ -494,4 +505,16 @@ class ChangedWeightsError(BiomassError):
             f"The weights of {name} were fetched or replaced after the graph was loaded, so its "
             f"fingerprint does not cover them. Reload the code location, or run `biomass run` "
             f"again."
+        )
+
+
+class EmptyFoldError(BiomassError):
+    """All photos of a fold are gone, and groups stay where they are."""
+
+    def __init__(self, folds: Sequence[int]) -> None:
+        names = ", ".join(map(str, folds))
+        super().__init__(
+            f"Fold(s) {names} hold no photo any more, since all their groups were removed or "
+            f"quarantined. Restore some of them, or set another `folds.seed`, which assigns every "
+            f"group anew."
         )

@@ -1,5 +1,8 @@
 """The configuration refuses what it does not know, and its fingerprints follow its content."""
 
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,3 +144,11 @@ def test_a_fingerprint_ignores_the_order_of_keys_and_nothing_else(content):
 def test_a_model_and_its_json_have_one_fingerprint():
     assert fingerprint(TilingConfig()) == fingerprint(TilingConfig().model_dump(mode="json"))
     assert fingerprint(Config()) != fingerprint(Config(name="other"))
+
+
+def test_the_documentation_is_what_the_models_say():
+    root = Path(__file__).parents[1]
+    spec = spec_from_file_location("config_page", root / "scripts" / "config_page.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (root / "docs" / "configuration.md").read_text(encoding="utf-8") == module.page()

@@ -35,8 +35,6 @@ SelectOption = Annotated[
 ]
 FoldOption = Annotated[int | None, typer.Option("--fold", help="Only this fold.")]
 
-_INTERRUPTED = 130
-
 
 @app.callback(invoke_without_command=True)
 def version(
@@ -168,9 +166,6 @@ def main() -> None:
         else:
             show_error(open_console(stderr=True), str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; what is written stays, and the next run goes on from it", err=True)
-        sys.exit(_INTERRUPTED)
 
 
 def _texts(values: list[str] | None) -> tuple[str, ...]:

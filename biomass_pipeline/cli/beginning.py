@@ -120,8 +120,8 @@ def _name_of(labels: str) -> str:
 
 _COMMENTS = {
     "name": "Artefacts go to data/<name>/.",
-    "data": "Photos and labels. Targets that are sums of others are listed under identities. Where\n"
-    "# grams are weighed, quadrat_area_m2 is the area that was cut: correct it, kg/ha come from it.",
+    "data": "Photos and labels. Targets that are sums of others are listed under identities.\n"
+    "# Grams become kg/ha by quadrat_area_m2, the area that was cut: correct it for your frame.",
     "folds": "Groups are held out together; a group stays in its fold when photos are added.",
     "tiling": "Windows in pixels; stride_px below tile_px makes them overlap.",
     "backbone": "Weights-free; for DINOv2 use dinov2_vitl14_reg with a local checkpoint.",

@@ -4,9 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dagster as dg
+
 from biomass_pipeline.assets import Reporter
 from biomass_pipeline.config import DataConfig
-from biomass_pipeline.errors import MissingConfigurationError, UnusableRootError
+from biomass_pipeline.errors import (
+    InterruptedRunError,
+    MissingConfigurationError,
+    UnusableRootError,
+)
 from biomass_pipeline.features import fetch_weights
 from biomass_pipeline.orchestration import (
     Graph,
@@ -38,6 +44,7 @@ def opened(project: Project, reporter: Reporter) -> Iterator[Graph]:
     Raises:
         UnusableRootError: Nothing can be written under the project's root folder.
         MissingWeightsError: The backbone's weights are not to be had.
+        InterruptedRunError: Somebody pressed Ctrl-C.
     """
     # Before the graph: the hash of the weights is part of what decides it.
     fetch_weights(project.config.backbone, base=project.base)
@@ -47,4 +54,7 @@ def opened(project: Project, reporter: Reporter) -> Iterator[Graph]:
     except OSError as error:
         raise UnusableRootError(project.layout.root, str(error)) from error
     with instance:
-        yield Graph(build_definitions(project, resources=resources), instance)
+        try:
+            yield Graph(build_definitions(project, resources=resources), instance)
+        except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+            raise InterruptedRunError from None

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from biomass_pipeline.config import FoldsConfig, fingerprint
-from biomass_pipeline.errors import FoldCountError
+from biomass_pipeline.errors import EmptyFoldError, FoldCountError
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ def assign_folds(
     Raises:
         FoldCountError: There are fewer groups than folds, or, leaving one group out, another
             number of groups than folds.
+        EmptyFoldError: All groups that a fold was given have vanished.
     """
     groups = _summary(images, spec)
     _check_count(groups, spec)
@@ -60,6 +61,9 @@ def assign_folds(
     folds = {**present, **_place(groups, present, spec=spec)}
     table = images[["image_id", "group"]].reset_index(drop=True)
     table = table.assign(fold=table["group"].map(folds))
+    empty = sorted(set(range(spec.n_folds)) - set(table["fold"]))
+    if empty:
+        raise EmptyFoldError(empty)
     kept = {**known, **folds}
     entries = pd.DataFrame({"group": list(kept), "fold": list(kept.values()), "rule": rule})
     return FoldAssignment(

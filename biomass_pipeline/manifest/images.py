@@ -1,6 +1,7 @@
 """The image manifest: every photo with its content hash, size and verdict."""
 
 import hashlib
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -126,7 +127,9 @@ def _records(
 ) -> list[Record]:
     """One record a file, remembered or found by looking; what was found is remembered."""
     memory = recall(sidecar)
-    files = folder.files()
+    listed = folder.files()
+    files = [file for file in listed if _is_text(file.path)]
+    unnamed = [_unnameable(file) for file in listed if not _is_text(file.path)]
     new = [file for file in files if not _holds(memory.get(file.path), file, rule)]
     known = {file.path: memory[file.path] for file in files if file.path in memory}
     found: dict[str, Record] = {}
@@ -138,7 +141,18 @@ def _records(
         if found or known.keys() != memory.keys():
             remember(({**known, **found}).values(), sidecar=sidecar)
     known.update(found)
-    return [known[file.path] for file in files]
+    return [*(known[file.path] for file in files), *unnamed]
+
+
+def _is_text(path: str) -> bool:
+    """Whether a name can be written down: no control characters, no bytes that are not UTF-8."""
+    return not any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in path)
+
+
+def _unnameable(file: ImageFile) -> Record:
+    shown = file.path.encode("unicode_escape").decode("ascii")
+    reason = "unusable name: control characters or not UTF-8, rename it"
+    return Record(shown, "", "", 0, status=QUARANTINED, reason=reason)
 
 
 def _holds(record: Record | None, file: ImageFile, rule: str) -> bool:

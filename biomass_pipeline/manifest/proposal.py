@@ -13,39 +13,13 @@ from biomass_pipeline.manifest.folder import IMAGE_SUFFIXES
 from biomass_pipeline.manifest.values import iso_dates
 
 # Words in the name of a column of numbers that describes a photo rather than being weighed.
-_COVARIATES = frozenset(
-    [
-        "ndvi",
-        "height",
-        "width",
-        "depth",
-        "lat",
-        "lon",
-        "latitude",
-        "longitude",
-        "elevation",
-        "year",
-        "month",
-        "day",
-        "doy",
-        "hour",
-        "plot",
-        "block",
-        "row",
-        "col",
-        "column",
-        "rep",
-        "replicate",
-        "quadrat",
-        "site",
-        "sample",
-        "id",
-        "index",
-        "number",
-        "camera",
-        "temp",
-    ]
-)
+# fmt: off
+_COVARIATES = frozenset({
+    "block", "camera", "col", "column", "day", "depth", "doy", "elevation", "height", "hour", "id",
+    "index", "lat", "latitude", "lon", "longitude", "month", "ndvi", "number", "plot", "quadrat",
+    "rep", "replicate", "row", "sample", "site", "temp", "width", "year",
+})
+# fmt: on
 _SITES = ("state", "site", "farm", "location")
 _OTHER_GROUPS = ("session", "block", "plot")
 _LONG = frozenset({"target_name", "target"})

@@ -4,11 +4,11 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
-from biomass_pipeline_tests.farm import CountingBackbone, build_farm, every, graph_of, run_all
 
 from biomass_pipeline.assets import CheckpointHandle
 from biomass_pipeline.orchestration import InMemory
 from biomass_pipeline.store import MemoryFeatures
+from biomass_pipeline_tests.farm import CountingBackbone, build_farm, every, graph_of, run_all
 
 MANAGERS = ("io_manager", "feature_handles", "model_handles", "documents")
 UNPARTITIONED = [

@@ -3,6 +3,7 @@
 import json
 import time
 
+import dagster as dg
 import pytest
 
 from biomass_pipeline import __version__
@@ -12,7 +13,9 @@ def test_the_version_is_printed(biomass):
     assert biomass("--version").out.strip() == __version__
 
 
-@pytest.mark.parametrize("words", [["runn"], ["run", "--bogus"], ["run", "--fold", "one"], ["init"]])
+@pytest.mark.parametrize(
+    "words", [["runn"], ["run", "--bogus"], ["run", "--fold", "one"], ["init"]]
+)
 def test_what_cannot_be_parsed_is_bad_usage(biomass, words):
     ended = biomass(*words)
     assert ended.code == 2
@@ -41,7 +44,11 @@ MISTAKES = {
     "photos missing": (["--set", "data.images=nope"], 2, "no photo folder at nope"),
     "photos of an unknown kind": (["--set", "data.images=gs9://x"], 2, "Protocol not known: gs9"),
     "labels missing": (["--set", "data.labels=nope.csv"], 2, "no label file at"),
-    "labels of an unknown kind": (["--set", "data.labels=gs9://x/y.csv"], 2, "gs9://x/y.csv cannot"),
+    "labels of an unknown kind": (
+        ["--set", "data.labels=gs9://x/y.csv"],
+        2,
+        "gs9://x/y.csv cannot",
+    ),
     "checkpoint missing": (
         ["--set", "backbone.name=dinov2_vits14", "--set", "backbone.checkpoint=nope.pth"],
         2,
@@ -110,11 +117,12 @@ def test_a_program_reads_a_mistake_as_json(biomass, farm):
     assert "no photo folder" in told["error"]
 
 
-def test_an_interrupted_run_says_that_nothing_is_lost(biomass, farm, monkeypatch):
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, dg.DagsterExecutionInterruptedError])
+def test_an_interrupted_run_says_that_nothing_is_lost(biomass, farm, monkeypatch, kind):
     def interrupted(*_, **__):
-        raise KeyboardInterrupt
+        raise kind
 
-    monkeypatch.setattr("biomass_pipeline.cli.running.run_stale", interrupted)
+    monkeypatch.setattr("biomass_pipeline.orchestration.runs.Graph.run", interrupted)
     ended = biomass("run")
     assert ended.code == 130
-    assert "the next run goes on" in ended.err
+    assert "Interrupted. What was finished is kept" in ended.err

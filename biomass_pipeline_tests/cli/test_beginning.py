@@ -77,7 +77,10 @@ def test_a_wrong_name_writes_nothing(told, bare):
     ("words", "sentence"),
     [
         (["--images", "nope"], "no photo folder at nope. Give an existing one with `--images`"),
-        (["--labels", "nope.csv"], "no label file at nope.csv. Give an existing one with `--labels`"),
+        (
+            ["--labels", "nope.csv"],
+            "no label file at nope.csv. Give an existing one with `--labels`",
+        ),
         (["--labels", "gs9://x.csv"], "gs9://x.csv cannot be reached"),
         (["--target", "banana"], "no numbers called banana"),
         (["--group", "banana"], "no column banana to group by"),

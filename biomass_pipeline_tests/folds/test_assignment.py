@@ -4,7 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from biomass_pipeline.config import FoldsConfig
-from biomass_pipeline.errors import FoldCountError
+from biomass_pipeline.errors import EmptyFoldError, FoldCountError
 from biomass_pipeline.folds import assign_folds
 
 sessions = st.lists(
@@ -58,6 +58,7 @@ def test_a_group_that_comes_back_finds_its_old_fold(groups, n_missing):
     spec, images = FoldsConfig(n_folds=2), photos(groups)
     first = assign_folds(images, spec=spec, ledger=None)
     fewer = images[~images["group"].isin([f"g{i}" for i in range(n_missing)])]
+    assume(first.table[first.table["group"].isin(fewer["group"])]["fold"].nunique() == 2)
     second = assign_folds(fewer, spec=spec, ledger=first.ledger)
     assert folds_of(assign_folds(images, spec=spec, ledger=second.ledger)) == folds_of(first)
 
@@ -144,3 +145,13 @@ def test_many_group_names_are_cut_short():
     spec = FoldsConfig(n_folds=2, strategy="leave_one_group_out")
     with pytest.raises(FoldCountError, match="and 10 more"):
         assign_folds(photos([(1, 1.0)] * 30), spec=spec, ledger=None)
+
+
+def test_a_fold_that_lost_all_its_groups_is_an_error_not_a_silent_gap():
+    spec = FoldsConfig(n_folds=2)
+    first = assign_folds(photos([(1, 5.0)] * 4), spec=spec, ledger=None)
+    fold_0 = first.table[first.table["fold"] == 0]
+    rest = photos([(1, 5.0)] * 4)
+    rest = rest[~rest["group"].isin(fold_0["group"])]
+    with pytest.raises(EmptyFoldError, match=r"Fold\(s\) 0 hold no photo any more"):
+        assign_folds(rest, spec=spec, ledger=first.ledger)

@@ -359,3 +359,15 @@ def test_two_runs_at_once_do_not_disturb_each_other(put, photo, folder, tmp_path
     with ThreadPoolExecutor(max_workers=4) as pool:
         assert len(set(pool.map(look, range(20)))) == 1
     assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.png", b"two\nlines.png"])
+def test_a_name_that_cannot_be_written_down_is_quarantined(tmp_path, name):
+    (tmp_path / "good.png").write_bytes(b"")
+    path = os.path.join(os.fsencode(tmp_path), name)  # noqa: PTH118  # the name is bytes
+    with open(path, "wb"):  # noqa: PTH123  # as above
+        pass
+    folder = ImageFolder(str(tmp_path), base=tmp_path)
+    table = image_manifest(folder, labels=None, sidecar=tmp_path / ".s", max_pixels=MAX_PIXELS)
+    assert table["reason"].str.startswith("unusable name").sum() == 1
+    assert listing_version(folder, sidecar=None)

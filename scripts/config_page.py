@@ -1,0 +1,65 @@
+"""Print docs/configuration.md from the models, so that the page cannot fall behind them."""
+
+import typing
+
+from pydantic import BaseModel
+
+from biomass_pipeline.config import Config
+
+HEAD = """# Configuration
+
+One `biomass.yaml`, found by `--config`, then `BIOMASS_CONFIG`, then in the current folder. `biomass
+init` writes one from your data. Relative paths start at its folder. Every field has a default; an
+unknown key is refused with the nearest right name. A field can be overridden for one run by
+`--set training.epochs=5` or `BIOMASS__TRAINING__EPOCHS=5`; the command line wins over the
+environment, and that over the file.
+
+| field | default | what |
+|---|---|---|"""
+TAIL = """
+A target has `name`, `weight` (in the global R², by name), `unit` (`g` is also shown as kg DM/ha)
+and `zero_below` (0.05 for grams, else 0). Identities name each sum with its parts:
+`GDM_g: [Dry_Green_g, Dry_Clover_g]`.
+
+What decides a result is part of a fingerprint; `compute` never is. `training` is read anew for
+every run. The other sections are read when Dagster loads the code location: press *Reload
+definitions* after an edit."""
+
+
+def shown(value: object) -> str:
+    """A default, short enough for a table."""
+    if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        return "CSIRO's five targets"
+    if isinstance(value, tuple):
+        items = (f"{item:.4g}" if isinstance(item, float) else str(item) for item in value)
+        return f"[{', '.join(items)}]"
+    if isinstance(value, dict):
+        return "CSIRO's two sums"
+    return (
+        "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    )
+
+
+def row(path: str, field: object, default: object) -> str:
+    """One field's line."""
+    annotation = getattr(field, "annotation", None)
+    literal = typing.get_origin(annotation) is typing.Literal
+    choices = f" ({' or '.join(map(str, typing.get_args(annotation)))})" if literal else ""
+    return f"| `{path}` | `{shown(default)}` | {getattr(field, 'description', '')}{choices} |"
+
+
+def page() -> str:
+    """The whole page."""
+    config, lines = Config(), [HEAD]
+    for name, field in Config.model_fields.items():
+        value = getattr(config, name)
+        if not isinstance(value, BaseModel):
+            lines.append(row(name, field, value))
+            continue
+        for key, inner in type(value).model_fields.items():
+            lines.append(row(f"{name}.{key}", inner, getattr(value, key)))
+    return "\n".join([*lines, TAIL, ""])
+
+
+if __name__ == "__main__":
+    print(page(), end="")
