@@ -1,0 +1,79 @@
+"""Bars on a terminal, lines elsewhere; either way the last word is a line that stays."""
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from biomass_pipeline.cli.progress import TerminalReporter, announcer
+from biomass_pipeline.features import Progress
+from biomass_pipeline.orchestration import Node, Step, Verdict
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self):
+        self.now_s = 0.0
+
+    def __call__(self):
+        return self.now_s
+
+
+def progress(n_photos):
+    return Progress(n_photos=n_photos, total_photos=4, n_tiles=n_photos * 2, total_tiles=8)
+
+
+def reported(*, terminal, pause_s):
+    stream, clock = StringIO(), Clock()
+    console = Console(file=stream, force_terminal=terminal, width=80)
+    reporter = TerminalReporter(console, clock=clock)
+    report = reporter.extraction(3)
+    for n_photos in (1, 2, 3, 4):
+        clock.now_s += pause_s
+        report(progress(n_photos))
+    return stream.getvalue(), reporter
+
+
+def test_a_pipe_gets_lines_and_no_control_characters():
+    text, _ = reported(terminal=False, pause_s=1.0)
+    assert text.splitlines() == ["  fold 3: 4 of 4 photos, 1.0 photos/s, 2 tiles/s, 0 s left"]
+
+
+def test_slow_work_is_reported_now_and_then():
+    text, _ = reported(terminal=False, pause_s=6.0)
+    assert [line.split(":")[1].split(" of")[0] for line in text.splitlines()] == [" 2", " 4"]
+
+
+def test_a_terminal_gets_a_bar_and_then_the_line():
+    text, _ = reported(terminal=True, pause_s=1.0)
+    assert "\x1b[" in text
+    assert "━" in text
+    assert "4 of 4 photos, 1.0 photos/s" in text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_embedded_photos_are_counted(terminal):
+    _, reporter = reported(terminal=terminal, pause_s=1.0)
+    assert reporter.n_embedded == 4
+
+
+def test_assets_of_one_reason_are_announced_in_one_line():
+    stream = StringIO()
+    verdicts = (
+        Verdict(Node("patch_index", "1"), missing=True, reasons=("never materialized",)),
+        Verdict(Node("feature_cache", "1"), missing=True, reasons=("never materialized",)),
+        Verdict(Node("other", "1"), missing=False, reasons=("a changed", "b changed")),
+    )
+    announcer(Console(file=stream, width=200))(Step("extract", verdicts))
+    assert stream.getvalue().splitlines() == [
+        "extract fold 1: patch_index, feature_cache (never materialized)",
+        "extract fold 1: other (a changed; b changed)",
+    ]
+
+
+def test_what_has_no_fold_is_announced_without_one():
+    stream = StringIO()
+    verdict = Verdict(Node("report"), missing=True, reasons=("its file is gone",))
+    announcer(Console(file=stream, width=200))(Step("evaluate", (verdict,)))
+    assert stream.getvalue() == "evaluate: report (its file is gone)\n"

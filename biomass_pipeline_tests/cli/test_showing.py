@@ -1,0 +1,129 @@
+"""`status` and `cache` look and touch nothing."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from biomass_pipeline.cli.showing import grouped, spans
+from biomass_pipeline.orchestration import Node, Verdict, open_instance
+
+
+def materializations(farm):
+    """How many there are in the farm's Dagster storage."""
+    with open_instance(farm.project().layout) as instance:
+        return len(instance.get_runs()), {
+            key.to_user_string(): instance.get_latest_materialization_event(key).timestamp
+            for key in instance.all_asset_keys()
+            if instance.get_latest_materialization_event(key)
+        }
+
+
+def test_at_first_everything_is_missing(biomass, farm):
+    ended = biomass("status")
+    assert ended.code == 0
+    lines = [line.split() for line in ended.out.splitlines()]
+    assert ["feature_cache", "[0-2]", "missing", "never", "materialized"] in lines
+    assert "0 of 21 are up to date." in ended.out
+    assert materializations(farm)[1] == {}
+
+
+def test_json_has_a_row_a_fold(biomass, farm):
+    rows = biomass("status", "--json").json
+    assert len(rows) == 21
+    assert {"asset": "report", "fold": None, "state": "missing", "why": ["never materialized"]} in (
+        rows
+    )
+    assert {row["fold"] for row in rows if row["asset"] == "patch_index"} == {"0", "1", "2"}
+    assert materializations(farm)[1] == {}
+
+
+@pytest.mark.slow
+class TestOnAFinishedFarm:
+    def test_all_is_up_to_date_and_nothing_runs(self, biomass, done):
+        before = materializations(done)[1]
+        ended = biomass("status")
+        assert ended.code == 0
+        assert "Everything is up to date: 21 of 21." in ended.out
+        assert {row["state"] for row in biomass("status", "--json").json} == {"fresh"}
+        assert materializations(done)[1] == before
+
+    def test_a_new_photo_is_why(self, biomass, done):
+        done.photo("s0n9.png", 77)
+        before = materializations(done)[1]
+        ended = biomass("status")
+        assert ["image_manifest", "stale", "raw_images", "changed"] in [
+            line.split() for line in ended.out.splitlines()
+        ]
+        assert "What comes after them runs too" in ended.out
+        assert materializations(done)[1] == before
+
+    def test_the_cache_is_listed_with_what_made_it(self, biomass, done):
+        ended = biomass("cache", "info")
+        assert ended.code == 0
+        assert "the current one" in ended.out
+        words = [line.split() for line in ended.out.splitlines()]
+        assert [row[:3] for row in words if row[0].startswith("fold_")] == [
+            [f"fold_{fold}.h5", "4/4", "8"] for fold in range(3)
+        ]
+        rows = biomass("cache", "info", "--json").json
+        assert [row["current"] for row in rows] == [True] * 3
+        assert {row["backbone"] for row in rows} == {"colour-texture"}
+
+    def test_another_configuration_has_no_current_cache(self, biomass, done):
+        changed = ("--set", "cache.dtype=float32")
+        assert "of an earlier configuration" in biomass("cache", "info", *changed).out
+        ended = biomass("cache", "verify", *changed)
+        assert ended.code == 1
+        assert "no feature cache" in ended.out
+
+    def test_a_whole_cache_is_verified(self, biomass, done):
+        ended = biomass("cache", "verify")
+        assert ended.code == 0
+        assert ended.out.splitlines() == ["fold 0: whole", "fold 1: whole", "fold 2: whole"]
+        assert biomass("cache", "verify", "--json").json == {"folds": 3, "problems": {}}
+
+    def test_a_damaged_file_fails_and_is_named(self, biomass, done):
+        path = next((done.folder / "artefacts" / "features").glob("*/fold_1.h5"))
+        path.write_bytes(path.read_bytes()[:100])
+        ended = biomass("cache", "verify")
+        assert ended.code == 1
+        assert "fold 0: whole" in ended.out
+        assert str(path) in ended.out
+        assert set(biomass("cache", "verify", "--json").json["problems"]) == {"1"}
+        listed = biomass("cache", "info", "--json")
+        assert listed.code == 0
+        assert str(path) in listed.json[1]["problem"]
+
+    def test_a_fold_without_tiles_fails(self, biomass, done):
+        (done.folder / "artefacts" / "patch_index" / "fold_2.parquet").unlink()
+        ended = biomass("cache", "verify")
+        assert ended.code == 1
+        assert "Asset `patch_index` has nothing" in ended.out
+
+
+def test_without_a_cache_the_next_step_is_named(biomass, farm):
+    assert "There is no feature cache yet" in biomass("cache", "info").out
+    assert biomass("cache", "info", "--json").json == []
+    ended = biomass("cache", "verify")
+    assert ended.code == 1
+    assert "Materialize `feature_cache`" in ended.err
+
+
+@given(st.sets(st.integers(0, 99), min_size=1))
+def test_spans_name_each_fold_once(folds):
+    named = []
+    for span in spans(list(folds)).split(", "):
+        first, _, last = span.partition("-")
+        named += range(int(first), int(last or first) + 1)
+    assert named == sorted(folds)
+
+
+def test_folds_of_one_reason_share_a_row_and_others_do_not():
+    verdicts = [Verdict(Node("a", str(k)), missing=True, reasons=("x",)) for k in (0, 1, 3)]
+    verdicts.append(Verdict(Node("a", "2"), missing=False, reasons=("y", "z")))
+    verdicts.append(Verdict(Node("b"), missing=True, reasons=("x",)))
+    assert grouped(verdicts) == [
+        ["a [0-1, 3]", "missing", "x"],
+        ["a [2]", "stale", "y; z"],
+        ["b", "missing", "x"],
+    ]
