@@ -518,3 +518,13 @@ class EmptyFoldError(BiomassError):
             f"quarantined. Restore some of them, or set another `folds.seed`, which assigns every "
             f"group anew."
         )
+
+
+class BusyProjectError(BiomassError):
+    """Another command is at work on the same project."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(
+            f"Another `biomass` command is running on {root}. Wait until it ends, or stop it; it "
+            f"loses at most the photos in flight."
+        )

@@ -14,7 +14,7 @@ from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.progress import TerminalReporter, announcer
 from biomass_pipeline.cli.terminal import open_console, show_table
 from biomass_pipeline.evaluation import score_table
-from biomass_pipeline.orchestration import Graph
+from biomass_pipeline.orchestration import Graph, exclusive
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import FeatureFolder
 from biomass_pipeline.synthetic import SyntheticSpec, write_photos
@@ -42,7 +42,7 @@ def run_stale(
     console = open_console(stderr=as_json)
     started_s = time.monotonic()
     reporter = TerminalReporter(console)
-    with opened(project, reporter) as graph:
+    with opened(project, reporter) as graph, exclusive(project.layout, graph.instance):
         wanted = graph.select(select, fold=fold)
         graph.observe()
         ran = graph.run(wanted, on_step=announcer(console))

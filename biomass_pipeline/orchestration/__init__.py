@@ -1,5 +1,6 @@
 """Dagster: partitions, resources, IO managers, checks, jobs, staleness, and the graph they make."""
 
+from biomass_pipeline.orchestration.exclusion import exclusive
 from biomass_pipeline.orchestration.graph import (
     blueprint_of,
     build_definitions,
@@ -21,6 +22,7 @@ __all__ = [
     "blueprint_of",
     "build_definitions",
     "build_resources",
+    "exclusive",
     "open_instance",
     "progress_line",
     "usable_device",

@@ -6,6 +6,8 @@ import dagster as dg
 
 from biomass_pipeline.errors import AssetFailedError, BiomassError, FailedCheckError
 
+_STOPS = dg.AssetCheckSeverity.ERROR
+
 
 def failure(
     error: Exception, instance: dg.DagsterInstance, *, run_id: str, fold: str | None
@@ -21,25 +23,23 @@ def failure(
     for cause in _causes(error):
         if isinstance(cause, BiomassError):
             return cause
-    if isinstance(error, dg.DagsterAssetCheckFailedError):
-        return _failed_check(error, instance, run_id=run_id)
+    if check := _failed_check(instance, run_id):
+        found = check.description or "it gave no reason."
+        asset = check.asset_key.to_user_string()
+        return FailedCheckError(check.check_name, asset=asset, found=found)
     asset = _failed_step(instance, run_id)
     sentence = f"{type(error).__name__}: {error}".partition("\n")[0]
     return AssetFailedError(asset, fold=fold, cause=sentence, run_id=run_id)
 
 
-def _failed_check(
-    error: Exception, instance: dg.DagsterInstance, *, run_id: str
-) -> FailedCheckError:
-    failed = [
-        event.asset_check_evaluation_data
-        for event in _events(instance, run_id)
-        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
-        and not event.asset_check_evaluation_data.passed
-    ]
-    check = failed[-1]
-    found = check.description or str(error)
-    return FailedCheckError(check.check_name, asset=check.asset_key.to_user_string(), found=found)
+def _failed_check(instance: dg.DagsterInstance, run_id: str) -> dg.AssetCheckEvaluation | None:
+    """The blocking check that stopped the run, if one did."""
+    for event in _events(instance, run_id):
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if check.blocking and not check.passed and check.severity == _STOPS:
+                return check
+    return None
 
 
 def _failed_step(instance: dg.DagsterInstance, run_id: str) -> str:

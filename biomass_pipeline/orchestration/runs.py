@@ -1,5 +1,6 @@
 """Runs what is stale or missing and nothing else, a stage at a time, saying what and why."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from uuid import uuid4
 import dagster as dg
 
 from biomass_pipeline.errors import UnknownSelectionError, UnsettledAssetError
+from biomass_pipeline.orchestration.exclusion import COMMAND_TAGS
 from biomass_pipeline.orchestration.failures import failure
 from biomass_pipeline.orchestration.io_managers import ByFold
 from biomass_pipeline.orchestration.jobs import SOURCES, STAGES
@@ -61,7 +63,7 @@ class Graph:
         if selection is not None:
             graph = self.defs.resolve_asset_graph()
             try:
-                keys = dg.AssetSelection.from_string(selection).resolve(graph)
+                keys = dg.AssetSelection.from_string(_in_full(selection, found)).resolve(graph)
             except dg.DagsterError:
                 keys = set()
             chosen = {key.to_user_string() for key in keys}
@@ -146,10 +148,20 @@ class Graph:
                 instance=self.instance,
                 partition_key=fold,
                 asset_selection=[dg.AssetKey(node.asset) for node in chosen],
+                tags=COMMAND_TAGS,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
         except Exception as error:  # noqa: BLE001  # whatever an asset's code may raise
             raise failure(error, self.instance, run_id=run_id, fold=fold) from None
+
+
+def _in_full(selection: str, known: Sequence[Node]) -> str:
+    """A selection with `key:"..."` around bare names, as the UI reads it.
+
+    Around a bare name Dagster takes `+` for one step; around a key, for all of them.
+    """
+    names = "|".join(sorted({node.asset for node in known}))
+    return re.sub(rf'(?<![\w":*])(?:{names})(?![\w":*])', r'key:"\g<0>"', selection)
 
 
 def _number(fold: str | None) -> int | None:

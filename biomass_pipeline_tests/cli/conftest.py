@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from biomass_pipeline_tests.farm import Farm, build_farm
 
 from biomass_pipeline.cli import main
 from biomass_pipeline.cli.running import run_stale
+from biomass_pipeline_tests.farm import Farm, build_farm
 
 BACKBONE = {"name": "colour-texture"}
 

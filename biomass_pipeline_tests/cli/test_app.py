@@ -61,7 +61,8 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_message_that_names_it(biomass, farm, mistake):
+@pytest.mark.usefixtures("farm")
+def test_a_mistake_is_one_message_that_names_it(biomass, mistake):
     words, code, sentence = MISTAKES[mistake]
     ended = biomass("run", *words)
     assert ended.code == code
@@ -94,9 +95,8 @@ def test_a_broken_label_file_lists_its_cells(biomass, farm):
     assert "line 2, column `mass_g`" in ended.err
 
 
-def test_dinov2_without_weights_or_network_says_what_to_do_within_ten_seconds(
-    biomass, farm, monkeypatch
-):
+@pytest.mark.usefixtures("farm")
+def test_dinov2_without_weights_or_network_says_what_to_do_within_ten_seconds(biomass, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     tiles = ("--set", "tiling.tile_px=14", "--set", "tiling.stride_px=14")
@@ -109,7 +109,8 @@ def test_dinov2_without_weights_or_network_says_what_to_do_within_ten_seconds(
     assert "`backbone.checkpoint`" in ended.err
 
 
-def test_a_program_reads_a_mistake_as_json(biomass, farm):
+@pytest.mark.usefixtures("farm")
+def test_a_program_reads_a_mistake_as_json(biomass):
     ended = biomass("status", "--json", "--set", "data.images=nope")
     assert ended.code == 2
     told = json.loads(ended.out)
@@ -118,7 +119,8 @@ def test_a_program_reads_a_mistake_as_json(biomass, farm):
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, dg.DagsterExecutionInterruptedError])
-def test_an_interrupted_run_says_that_nothing_is_lost(biomass, farm, monkeypatch, kind):
+@pytest.mark.usefixtures("farm")
+def test_an_interrupted_run_says_that_nothing_is_lost(biomass, monkeypatch, kind):
     def interrupted(*_, **__):
         raise kind
 

@@ -7,7 +7,8 @@ def states(ended):
     return {row["what"]: row["state"] for row in ended.json}
 
 
-def test_a_healthy_project_is_all_ok(biomass, farm):
+@pytest.mark.usefixtures("farm")
+def test_a_healthy_project_is_all_ok(biomass):
     ended = biomass("doctor", "--json")
     assert ended.code == 0
     assert set(states(ended).values()) == {"ok"}
@@ -27,7 +28,8 @@ def test_a_healthy_project_is_all_ok(biomass, farm):
         ("weights", "backbone.checkpoint=nope.pth", "no checkpoint of the backbone"),
     ],
 )
-def test_one_thing_wrong_fails_and_the_rest_is_looked_at(biomass, farm, what, field, sentence):
+@pytest.mark.usefixtures("farm")
+def test_one_thing_wrong_fails_and_the_rest_is_looked_at(biomass, what, field, sentence):
     words = ("--set", field)
     if what == "weights":
         words += ("--set", "backbone.name=dinov2_vits14")
@@ -43,7 +45,8 @@ def test_an_empty_folder_has_no_photos(biomass, farm):
     assert states(biomass("doctor", "--json"))["photos"] == "wrong"
 
 
-def test_a_broken_configuration_ends_it_there(biomass, farm):
+@pytest.mark.usefixtures("farm")
+def test_a_broken_configuration_ends_it_there(biomass):
     ended = biomass("doctor", "--json", "--set", "trainin.epochs=1")
     assert ended.code == 1
     assert states(ended)["configuration"] == "wrong"
@@ -71,7 +74,8 @@ def test_label_warnings_are_shown(biomass, farm):
     assert "mass_g" in ended.json[-1]["found"]
 
 
-def test_a_full_disk_is_a_warning(biomass, farm, monkeypatch):
+@pytest.mark.usefixtures("farm")
+def test_a_full_disk_is_a_warning(biomass, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1e9})())
     ended = biomass("doctor", "--json")
     assert ended.code == 0

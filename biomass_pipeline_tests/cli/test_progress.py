@@ -26,7 +26,7 @@ def progress(n_photos):
 
 def reported(*, terminal, pause_s):
     stream, clock = StringIO(), Clock()
-    console = Console(file=stream, force_terminal=terminal, width=80)
+    console = Console(file=stream, force_terminal=terminal, width=80, highlight=False)
     reporter = TerminalReporter(console, clock=clock)
     report = reporter.extraction(3)
     for n_photos in (1, 2, 3, 4):

@@ -1,6 +1,5 @@
-"""`run`, `report` and `demo`: what is stale, nothing else, with scores, quarantine and exit codes."""
+"""`run`, `report` and `demo`: what is stale and nothing else, with scores and exit codes."""
 
-import pandas as pd
 import pytest
 
 from biomass_pipeline.cli import running
@@ -90,7 +89,7 @@ def test_a_bug_is_a_short_message_and_its_traceback_is_in_dagsters_log(biomass, 
         message = "list index out of range"
         raise IndexError(message)
 
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", broken)
+    monkeypatch.setattr("biomass_pipeline.tiling.index.tile_grid", broken)
     (done.folder / "artefacts" / "patch_index" / "fold_1.parquet").unlink()
     ended = biomass("run", "--select", "patch_index")
     assert ended.code == 1

@@ -33,7 +33,7 @@ def test_its_environment_opens_the_same_project(server, farm, monkeypatch):
     assert server.environment["DAGSTER_HOME"] == str(farm.folder / "artefacts" / "dagster")
 
 
-def test_without_a_file_the_defaults_are_served(tmp_path):
+def test_without_a_file_the_defaults_are_served():
     project = Project.open(overrides=("data.images=x",), environment={})
     server = server_of(project, port=1, environment={})
     assert "BIOMASS_CONFIG" not in server.environment

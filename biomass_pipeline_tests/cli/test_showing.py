@@ -57,7 +57,8 @@ class TestOnAFinishedFarm:
         assert "What comes after them runs too" in ended.out
         assert materializations(done)[1] == before
 
-    def test_the_cache_is_listed_with_what_made_it(self, biomass, done):
+    @pytest.mark.usefixtures("done")
+    def test_the_cache_is_listed_with_what_made_it(self, biomass):
         ended = biomass("cache", "info")
         assert ended.code == 0
         assert "the current one" in ended.out
@@ -69,22 +70,25 @@ class TestOnAFinishedFarm:
         assert [row["current"] for row in rows] == [True] * 3
         assert {row["backbone"] for row in rows} == {"colour-texture"}
 
-    def test_another_configuration_has_no_current_cache(self, biomass, done):
+    @pytest.mark.usefixtures("done")
+    def test_another_configuration_has_no_current_cache(self, biomass):
         changed = ("--set", "cache.dtype=float32")
         assert "of an earlier configuration" in biomass("cache", "info", *changed).out
         ended = biomass("cache", "verify", *changed)
         assert ended.code == 1
         assert "no feature cache" in ended.out
 
-    def test_a_whole_cache_is_verified(self, biomass, done):
+    @pytest.mark.usefixtures("done")
+    def test_a_whole_cache_is_verified(self, biomass):
         ended = biomass("cache", "verify")
         assert ended.code == 0
         assert ended.out.splitlines() == ["fold 0: whole", "fold 1: whole", "fold 2: whole"]
         assert biomass("cache", "verify", "--json").json == {"folds": 3, "problems": {}}
 
-    def test_a_damaged_file_fails_and_is_named(self, biomass, done):
+    @pytest.mark.parametrize("n_bytes", [0, 50, 100, 9000])
+    def test_a_truncated_file_fails_and_is_named(self, biomass, done, n_bytes):
         path = next((done.folder / "artefacts" / "features").glob("*/fold_1.h5"))
-        path.write_bytes(path.read_bytes()[:100])
+        path.write_bytes(path.read_bytes()[:n_bytes])
         ended = biomass("cache", "verify")
         assert ended.code == 1
         assert "fold 0: whole" in ended.out
@@ -101,7 +105,8 @@ class TestOnAFinishedFarm:
         assert "Asset `patch_index` has nothing" in ended.out
 
 
-def test_without_a_cache_the_next_step_is_named(biomass, farm):
+@pytest.mark.usefixtures("farm")
+def test_without_a_cache_the_next_step_is_named(biomass):
     assert "There is no feature cache yet" in biomass("cache", "info").out
     assert biomass("cache", "info", "--json").json == []
     ended = biomass("cache", "verify")

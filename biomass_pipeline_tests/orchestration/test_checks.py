@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biomass_pipeline.config import DataConfig
@@ -38,6 +38,8 @@ class TestQuarantine:
         assert found.passed
         assert found.description.startswith("0.0% of the photos")
 
+    # Dagster's own check of a call costs a tenth of a second.
+    @settings(max_examples=15)
     @given(st.integers(0, 9), st.integers(0, 9), st.floats(0, 1))
     def test_it_fails_where_the_run_is_stopped(self, n_ok, n_quarantined, limit):
         table = manifest(n_ok, n_quarantined).assign(reason="empty file")

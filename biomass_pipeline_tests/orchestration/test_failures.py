@@ -9,12 +9,12 @@ from biomass_pipeline.errors import (
     FailedCheckError,
     MissingCacheError,
 )
-from biomass_pipeline.orchestration import Graph, Node
+from biomass_pipeline.orchestration import Graph, InMemory, Node
 
 FOLDS = dg.StaticPartitionsDefinition(["0", "1"])
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """Nobody foresaw it."""
 
 
@@ -23,23 +23,26 @@ def graph_of(tmp_path, asset, *checks):
         assets=[asset],
         asset_checks=list(checks),
         jobs=[dg.define_asset_job("prepare")],
+        resources={"io_manager": InMemory()},
         executor=dg.in_process_executor,
     )
     return Graph(defs, dg.DagsterInstance.local_temp(str(tmp_path)))
 
 
 def run(graph, node):
-    graph._execute("prepare", [node], fold=node.fold)
+    graph._execute("prepare", [node], fold=node.fold)  # noqa: SLF001  # a run of any stage
 
 
 def test_a_bug_names_the_asset_the_fold_and_the_run(tmp_path):
     @dg.asset(partitions_def=FOLDS)
     def broken():
         message = "first line\nsecond line"
-        raise Broken(message)
+        raise BrokenError(message)
 
     graph = graph_of(tmp_path, broken)
-    with pytest.raises(AssetFailedError, match=r"`broken` of fold 1 failed: Broken: ") as raised:
+    with pytest.raises(
+        AssetFailedError, match=r"`broken` of fold 1 failed: BrokenError: "
+    ) as raised:
         run(graph, Node("broken", "1"))
     (failed,) = graph.instance.get_runs()
     assert failed.run_id in str(raised.value)
@@ -57,7 +60,7 @@ def test_an_error_of_ours_passes_as_it_was_raised(tmp_path):
             raise given
         except BiomassError as error:
             message = "around it"
-            raise Broken(message) from error
+            raise BrokenError(message) from error
 
     with pytest.raises(MissingCacheError) as raised:
         run(graph_of(tmp_path, broken), Node("broken"))

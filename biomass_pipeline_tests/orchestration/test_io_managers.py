@@ -222,6 +222,10 @@ class TestModels:
         handle = self.trained(layout)
         assert pickle.loads(pickle.dumps(handle)) == handle  # noqa: S301  # our own bytes
 
+    def test_models_without_a_fold_are_refused(self, models):
+        with pytest.raises(TypeError, match="one partition a fold"):
+            models.has("mil_checkpoint", None)
+
 
 class TestDocuments:
     @pytest.fixture

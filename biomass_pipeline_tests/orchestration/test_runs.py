@@ -234,6 +234,21 @@ class TestSelection:
     def test_dagsters_syntax_selects_downstream(self, graph):
         assert {node.asset for node in graph.select("oof_predictions+")} == set(JUDGE)
 
+    def test_a_plus_reaches_all_the_way(self, graph):
+        assert {node.asset for node in graph.select("image_manifest+")} == {
+            node.asset for node in graph.select()
+        }
+        assert graph.select("+report") == graph.select()
+        assert {node.asset for node in graph.select("+label_table")} == {
+            "image_manifest",
+            "label_table",
+        }
+
+    @pytest.mark.parametrize("selection", ["1+label_table", '1+key:"label_table"', "+label_table"])
+    def test_dagsters_own_spellings_still_work(self, graph, selection):
+        chosen = {node.asset for node in graph.select(selection)}
+        assert chosen == {"image_manifest", "label_table"}
+
     def test_a_fold_selects_its_partition_and_what_has_none(self, graph):
         folds = {node.fold for node in graph.select("feature_cache", fold=1)}
         assert folds == {"1"}

@@ -93,7 +93,7 @@ class Ui:
             run = self.ask(RUN, id=launched["run"]["runId"])["runOrError"]
             return run["status"] in {"SUCCESS", "FAILURE", "CANCELED"} and run["status"]
 
-        assert self.wait(ended, seconds=60, what=f"end of {job}") == "SUCCESS"
+        assert self.wait(ended, seconds=120, what=f"end of {job}") == "SUCCESS"
 
     def backfill(self, assets, partitions):
         """Materialize assets over a range of folds and wait for it."""
@@ -106,7 +106,7 @@ class Ui:
             found = self.ask(BACKFILL_STATUS, id=launched["backfillId"])["partitionBackfillOrError"]
             return found["status"] not in {"REQUESTED", "COMPLETING"} and found["status"]
 
-        assert self.wait(ended, seconds=120, what="end of the backfill") == "COMPLETED_SUCCESS"
+        assert self.wait(ended, seconds=240, what="end of the backfill") == "COMPLETED_SUCCESS"
 
     def assets(self):
         """What the asset pages show, by name."""

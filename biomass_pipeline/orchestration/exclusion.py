@@ -1,0 +1,49 @@
+"""One command at a time on a project, and what a killed one left behind is cleared away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from filelock import FileLock, Timeout
+
+from biomass_pipeline.errors import BusyProjectError
+from biomass_pipeline.layout import Layout
+
+# On every run that a command starts, so that those of servers are left to their daemon.
+COMMAND_TAGS = {"biomass/started_by": "command"}
+_UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@contextmanager
+def exclusive(layout: Layout, instance: dg.DagsterInstance) -> Iterator[None]:
+    """Hold the project for one command.
+
+    The lock goes with its process, so whoever holds it knows that every unfinished run of a
+    command is dead. Such a run keeps its place in the pool for ever, and the next step of that
+    pool would wait for it for ever: it is failed, and its place freed.
+
+    Raises:
+        BusyProjectError: Another command is at work.
+    """
+    lock = FileLock(layout.dagster_home / "command.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BusyProjectError(layout.root) from None
+    try:
+        _clear_killed(instance)
+        yield
+    finally:
+        lock.release()
+
+
+def _clear_killed(instance: dg.DagsterInstance) -> None:
+    dead = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED, tags=COMMAND_TAGS))
+    for run in dead:
+        instance.report_run_failed(run, "The command that ran it was killed.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

@@ -1,0 +1,89 @@
+"""A killed command blocks nobody; a living one keeps others out."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import dagster as dg
+import pytest
+
+from biomass_pipeline.errors import BusyProjectError
+from biomass_pipeline.orchestration import exclusive, open_instance
+from biomass_pipeline_tests.farm import build_farm, graph_of
+
+# Stops for ever in the first tile, inside the step that holds the pool's only place.
+STUCK = """
+import sys, time
+from pathlib import Path
+from biomass_pipeline_tests.farm import CountingBackbone, Farm, MeanColourBackbone, graph_of
+from biomass_pipeline.orchestration import exclusive, open_instance
+
+class Stuck(CountingBackbone):
+    def build(self):
+        class Forever(MeanColourBackbone):
+            def embed(self, tiles):
+                Path("stuck").touch()
+                time.sleep(600)
+        return Forever(self.identity())
+
+project = Farm(Path.cwd()).project()
+with open_instance(project.layout) as instance, exclusive(project.layout, instance):
+    graph = graph_of(project, instance, backbone=Stuck())
+    graph.observe()
+    graph.run(graph.select(), on_step=lambda _: None)
+"""
+
+
+@pytest.fixture
+def farm(tmp_path):
+    return build_farm(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_its_place_to_the_next(farm):
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK],
+        cwd=farm.folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        start_new_session=True,
+    ) as process:
+        deadline_s = time.monotonic() + 120
+        while not (farm.folder / "stuck").exists() and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        layout = farm.project().layout
+        with open_instance(layout) as instance, pytest.raises(BusyProjectError):
+            with exclusive(layout, instance):
+                pass
+        os.killpg(process.pid, signal.SIGKILL)
+    assert (farm.folder / "stuck").exists()
+    with open_instance(layout) as instance, exclusive(layout, instance):
+        statuses = [run.status for run in instance.get_runs()]
+        assert dg.DagsterRunStatus.FAILURE in statuses
+        assert dg.DagsterRunStatus.STARTED not in statuses
+        graph = graph_of(farm.project(), instance)
+        graph.observe()
+        done = graph.run(graph.select("feature_cache"), on_step=lambda _: None)
+    assert len(done) == 3
+
+
+def test_another_command_is_refused_with_the_folder(farm):
+    layout = farm.project().layout
+    with open_instance(layout) as instance, exclusive(layout, instance):
+        with pytest.raises(BusyProjectError, match=f"is running on {layout.root}"):
+            with exclusive(layout, instance):
+                pass
+    with open_instance(layout) as instance, exclusive(layout, instance):
+        assert instance.get_runs() == []
+
+
+def test_a_servers_run_is_left_to_its_daemon(farm):
+    layout = farm.project().layout
+    with open_instance(layout) as instance:
+        graph = graph_of(farm.project(), instance)
+        run = instance.create_run_for_job(
+            graph.defs.resolve_job_def("prepare"), status=dg.DagsterRunStatus.STARTED
+        )
+        with exclusive(layout, instance):
+            assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.STARTED
