@@ -107,6 +107,9 @@ class DataConfig(Section):
         if unknown:
             msg = f"identities name targets that are not listed: {sorted(unknown)}"
             raise ValueError(msg)
+        if reserved := {"image_id", "group", "fold"} & {*self.group_columns, *names}:
+            msg = f"rename the columns {sorted(reserved)} in the label file: our tables use them"
+            raise ValueError(msg)
         if sum(target.weight for target in self.targets) <= 0:
             msg = "at least one target needs a positive weight"
             raise ValueError(msg)
@@ -122,6 +125,11 @@ class DataConfig(Section):
     def target_weights(self) -> dict[str, float]:
         """The metric's weights, by name."""
         return {target.name: target.weight for target in self.targets}
+
+    @property
+    def heaviest_target(self) -> str:
+        """The target that counts most in the metric: CSIRO's total."""
+        return max(self.targets, key=lambda target: target.weight).name
 
     @property
     def components(self) -> tuple[str, ...]:

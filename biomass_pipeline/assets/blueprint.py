@@ -112,6 +112,13 @@ class Blueprint:
     other_folds: dg.StaticPartitionMapping
     notes: tuple[str, ...] = ()
 
+    def with_training(self, current: Config) -> Config:
+        """The graph's configuration with the training section as it is now.
+
+        Nothing else may be read anew: tables and code versions follow what was loaded.
+        """
+        return self.config.model_copy(update={"training": current.training})
+
     def asset(
         self,
         group: str,

@@ -49,7 +49,11 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         )
 
     @blueprint.asset(
-        _GROUP, code=_LABELS_CODE, decides=[parsing], kinds=_TABLE, deps=["raw_labels"]
+        _GROUP,
+        code=_LABELS_CODE,
+        decides=[parsing, data.max_quarantined_fraction],
+        kinds=_TABLE,
+        deps=["raw_labels"],
     )
     def label_table(
         image_manifest: pd.DataFrame, labels: dg.ResourceParam[LabelSource]
@@ -72,7 +76,7 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         label_table: pd.DataFrame, ledger: dg.ResourceParam[FoldLedger]
     ) -> dg.MaterializeResult[pd.DataFrame]:
         """Which fold holds each photo out. A group stays together, and stays where it is."""
-        total = label_table[data.target_names[-1]]
+        total = label_table[data.heaviest_target]
         assignment = assign_folds(
             label_table[["image_id", "group"]].assign(total=total),
             spec=folds,

@@ -8,6 +8,7 @@ import pandas as pd
 from biomass_pipeline.assets.blueprint import (
     Blueprint,
     LabelSource,
+    Settings,
     markdown_table,
     table_result,
 )
@@ -70,21 +71,25 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     @blueprint.asset(
         _GROUP,
         code=_REPORT_CODE,
-        decides=[config.model_dump(mode="json", exclude={"compute"}), package_versions()],
+        decides=[
+            config.model_dump(mode="json", exclude={"compute", "training"}),
+            package_versions(),
+        ],
         kinds={"html"},
         io_manager_key="documents",
-        deps=["raw_labels"],
+        deps=["raw_labels", "training_config"],
     )
     def report(
         evaluation: dict[str, object],
         oof_predictions: pd.DataFrame,
         image_manifest: pd.DataFrame,
         labels: dg.ResourceParam[LabelSource],
+        settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult[str]:
         """One self-contained page: scores, figures, quarantine, configuration, versions."""
         page = render_report(
             ReportInputs(
-                config=config,
+                config=blueprint.with_training(settings.load()),
                 oof=oof_predictions,
                 metrics=evaluation,
                 manifest=image_manifest,

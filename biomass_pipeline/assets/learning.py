@@ -61,7 +61,8 @@ class Lesson:
                 images=zip(features.image_sha256, rows["group"], targets, strict=True),
             ),
         )
-        return cls(features, labels, recipe)
+        known = labels["image_id"].isin(features.image_ids)
+        return cls(features, labels[known].reset_index(drop=True), recipe)
 
 
 def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
@@ -92,11 +93,10 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         checkpoints: dg.ResourceParam[CheckpointStore],
     ) -> dg.MaterializeResult[CheckpointHandle]:
         """The fold's ensemble of multiple-instance networks; it never saw the fold's photos."""
-        config = settings.load()
+        config = blueprint.with_training(settings.load())
         lesson = Lesson.gather(feature_cache, label_table, config=config)
-        fingerprint = lesson.recipe.fingerprint
-        folder = checkpoints.folder(fingerprint, int(context.partition_key))
-        reused = mil.checkpoint_exists(folder, fingerprint, n_seeds=lesson.recipe.training.n_seeds)
+        folder = checkpoints.folder(lesson.recipe.fingerprint, int(context.partition_key))
+        reused = mil.networks_exist(folder, lesson.recipe.fingerprint)
         mil.train_fold(
             lesson.features,
             lesson.labels,
@@ -125,7 +125,8 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         checkpoints: dg.ResourceParam[CheckpointStore],
     ) -> dg.MaterializeResult[CheckpointHandle]:
         """Ridge regression on pooled features: the baseline every network is printed beside."""
-        lesson = Lesson.gather(feature_cache, label_table, config=settings.load())
+        config = blueprint.with_training(settings.load())
+        lesson = Lesson.gather(feature_cache, label_table, config=config)
         folder = checkpoints.folder(lesson.recipe.fingerprint, int(context.partition_key))
         reused = mil.ridge_exists(folder, lesson.recipe.fingerprint)
         if not reused:

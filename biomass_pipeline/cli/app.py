@@ -159,7 +159,7 @@ def cache_verify(
 def main() -> None:
     """Run a verb; a person's mistake is one message and an exit code, never a traceback."""
     try:
-        app()
+        app(prog_name="biomass")
     except BiomassError as error:
         if "--json" in sys.argv:
             typer.echo(json.dumps({"error": str(error), "kind": type(error).__name__}))

@@ -65,7 +65,8 @@ def run_demo(overrides: tuple[str, ...], *, as_json: bool) -> int:
     """Write the generated photos once, then run everything on them."""
     write_photos(DEMO_FOLDER, spec=DEMO_SPEC)
     file = DEMO_FOLDER / "biomass.yaml"
-    file.write_text(_DEMO_CONFIGURATION, encoding="utf-8")
+    if not file.exists():
+        file.write_text(_DEMO_CONFIGURATION, encoding="utf-8")
     return run_stale(file, overrides, as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +27,7 @@ def extraction_fingerprint(config: Config, identity: Mapping[str, str]) -> str:
     return fingerprint(
         {
             "code": CODE_VERSION,
+            "decoder": f"pillow {version('pillow')}",
             "tiling": config.tiling.model_dump(mode="json"),
             "backbone": dict(identity),
             "tokens": config.backbone.tokens,

@@ -63,6 +63,7 @@ def timm_identity(model: str, spec: BackboneConfig, *, base: Path) -> dict[str, 
         "layers": spec.layers,
         "input": "uint8 RGB, normalised by the network's own mean and standard deviation",
         "timm": metadata.version("timm"),
+        "torch": metadata.version("torch"),
     }
 
 

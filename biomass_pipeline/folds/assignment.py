@@ -66,6 +66,9 @@ def assign_folds(
         raise EmptyFoldError(empty)
     kept = {**known, **folds}
     entries = pd.DataFrame({"group": list(kept), "fold": list(kept.values()), "rule": rule})
+    if ledger is not None:
+        # Going back to an earlier rule finds its folds again.
+        entries = pd.concat([ledger[ledger["rule"] != rule], entries], ignore_index=True)
     return FoldAssignment(
         table=table.astype({"image_id": "str", "group": "str", "fold": "int64"}),
         ledger=entries.astype({"group": "str", "fold": "int64", "rule": "str"}),

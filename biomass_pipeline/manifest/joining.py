@@ -12,6 +12,8 @@ from biomass_pipeline.manifest.sheet import LabelSheet
 from biomass_pipeline.manifest.sidecar import OK, QUARANTINED
 
 LABEL_WITHOUT_PHOTO: Final = "label without photo"
+# No heading holds a line break, once its cells are stripped.
+ROW: Final = "\nrow"
 
 
 def photo_rows(sheet: LabelSheet, manifest: pd.DataFrame) -> list[int]:
@@ -56,8 +58,8 @@ def _with_contradictions(
     columns = {name: manifest[name].to_list() for name in ("path", "status", "reason", "warning")}
     for same in _equal_photos(manifest, sheet, rows):
         what = _difference(same, sheet)
-        paths = [columns["path"][row] for row in same["row"]]
-        for row, path in zip(same["row"], paths, strict=True):
+        paths = [columns["path"][row] for row in same[ROW]]
+        for row, path in zip(same[ROW], paths, strict=True):
             other = f"same bytes as {next(text for text in paths if text != path)}"
             if what:
                 columns["status"][row] = QUARANTINED
@@ -70,14 +72,15 @@ def _with_contradictions(
 def _equal_photos(
     manifest: pd.DataFrame, sheet: LabelSheet, rows: list[int]
 ) -> Iterator[pd.DataFrame]:
-    """The labels (with their manifest `row`) of each set of readable photos with equal bytes."""
-    labels = sheet.table.assign(row=rows)
-    labels = labels[labels["row"] != NO_PHOTO]
-    photos = manifest.iloc[labels["row"].to_numpy()]
-    labels = labels.assign(sha256=photos["sha256"].to_list(), status=photos["status"].to_list())
-    labels = labels[labels["status"] == OK]
-    for _, same in labels[labels["sha256"].duplicated(keep=False)].groupby("sha256"):
-        yield same
+    """The labels (manifest row as `ROW`) of each set of readable photos with equal bytes."""
+    # The labels keep every column of the user's: what is joined goes by names that none can have.
+    matched = [i for i, row in enumerate(rows) if row != NO_PHOTO]
+    photos = manifest.iloc[[rows[i] for i in matched]]
+    labels = sheet.table.iloc[matched].assign(**{ROW: [rows[i] for i in matched]})
+    readable = (photos["status"] == OK).to_numpy()
+    labels, contents = labels[readable], photos["sha256"].to_numpy()[readable]
+    for content in pd.unique(contents[pd.Series(contents).duplicated()]):
+        yield labels[contents == content]
 
 
 def _difference(same: pd.DataFrame, sheet: LabelSheet) -> str:

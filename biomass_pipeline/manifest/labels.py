@@ -65,7 +65,7 @@ def label_table(sheet: LabelSheet, manifest: pd.DataFrame, *, spec: DataConfig) 
 
     Returns:
         One row a labelled photo of status ok: `image_id`, the targets (float64), the group columns
-        (text), `group` (`State=WA|Sampling_Date=2015-09-04`; the `image_id` without group columns),
+        (text), `group` (`State=WA|Sampling_Date=2015-09-04`; the SHA-256 without group columns),
         then other metadata, as numbers where every cell is one. A metadata column named like one
         of these gets `_in_labels` appended.
 
@@ -74,8 +74,8 @@ def label_table(sheet: LabelSheet, manifest: pd.DataFrame, *, spec: DataConfig) 
     """
     rows = photo_rows(sheet, manifest)
     kept = [i for i, row in enumerate(rows) if row != NO_PHOTO]
-    labels = sheet.table.iloc[kept].assign(row=[rows[i] for i in kept]).sort_values("row")
-    photos = manifest.iloc[labels.pop("row").to_numpy()]
+    kept.sort(key=rows.__getitem__)
+    labels, photos = sheet.table.iloc[kept], manifest.iloc[[rows[i] for i in kept]]
     good = (photos["status"] == OK).to_numpy()
     labels, ids = labels[good], photos["image_id"][good].astype("str").to_list()
     targets, groups = list(spec.target_names), list(spec.group_columns)
@@ -83,7 +83,8 @@ def label_table(sheet: LabelSheet, manifest: pd.DataFrame, *, spec: DataConfig) 
     clashes = {*_OWN_COLUMNS} & {*metadata.columns}
     metadata = metadata.rename(columns={name: f"{name}_in_labels" for name in clashes})
     columns = {"image_id": ids, **{name: labels[name] for name in targets + groups}}
-    columns["group"] = _joined(labels, groups) if groups else ids
+    # Without group columns equal photos still stay together: one must not be trained on the other.
+    columns["group"] = _joined(labels, groups) if groups else photos["sha256"][good].to_list()
     return pd.concat([pd.DataFrame(columns, index=labels.index), metadata], axis=1).reset_index(
         drop=True
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from biomass_pipeline.mil.provenance import (
         CODE_VERSION,
         checkpoint_exists,
+        networks_exist,
         training_fingerprint,
     )
     from biomass_pipeline.mil.ridge import (
@@ -46,6 +47,7 @@ __all__ = [
     "fit_ridge",
     "load_fold",
     "load_ridge",
+    "networks_exist",
     "predict",
     "predict_ridge",
     "ridge_exists",
@@ -61,7 +63,12 @@ _MODULES = {
     "checkpoints": ("TrainedFold", "load_fold"),
     "losses": ("OBJECTIVES", "Objective"),
     "prediction": ("predict", "tile_evidence"),
-    "provenance": ("CODE_VERSION", "checkpoint_exists", "training_fingerprint"),
+    "provenance": (
+        "CODE_VERSION",
+        "checkpoint_exists",
+        "networks_exist",
+        "training_fingerprint",
+    ),
     "ridge": (
         "RidgeModel",
         "fit_ridge",

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from biomass_pipeline.config import DataConfig, TrainingConfig, fingerprint
 
@@ -35,7 +37,9 @@ def training_fingerprint(
         "group_columns": list(data.group_columns),
     }
     content = [[digest, group, [float(v) for v in y]] for digest, group, y in images]
-    return fingerprint(f"mil-{CODE_VERSION}", training, meaning, extraction, content)
+    # Another release of what trains may give another network.
+    trainers = [version("torch"), version("pytorch-lightning")]
+    return fingerprint(f"mil-{CODE_VERSION}", trainers, training, meaning, extraction, content)
 
 
 def seed_checkpoint(folder: Path, number: int) -> Path:
@@ -49,12 +53,23 @@ def checkpoint_exists(folder: Path, fingerprint: str, *, n_seeds: int) -> bool:
     The stamp is written after the last checkpoint, so a killed run does not count. No torch is
     imported: `biomass status` asks this.
     """
+    stamp = _stamp(folder)
+    return stamp.get("fingerprint") == fingerprint and _all_there(folder, n_seeds)
+
+
+def networks_exist(folder: Path, fingerprint: str) -> bool:
+    """Whether a fold has every network that its stamp declares, however many that are."""
+    stamp = _stamp(folder)
+    return stamp.get("fingerprint") == fingerprint and _all_there(folder, stamp["n_seeds"])
+
+
+def _stamp(folder: Path) -> dict[str, Any]:
     try:
         stamp = json.loads((folder / STAMP_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return (
-        isinstance(stamp, dict)
-        and stamp.get("fingerprint") == fingerprint
-        and all(seed_checkpoint(folder, number).is_file() for number in range(n_seeds))
-    )
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def _all_there(folder: Path, n_seeds: int) -> bool:
+    return all(seed_checkpoint(folder, number).is_file() for number in range(n_seeds))

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from biomass_pipeline import mil
 from biomass_pipeline.assets import CheckpointHandle
 from biomass_pipeline.errors import MissingTableError
 from biomass_pipeline.layout import Layout
@@ -131,7 +132,11 @@ class Checkpoints(ByFold):
     def has(self, name: str, fold: int | None) -> bool:
         """Whether the current models are there."""
         pointer = self.layout.checkpoint_pointer(name, _known(fold))
-        return pointer.exists() and self.read(name, fold).folder.is_dir()
+        if not pointer.exists():
+            return False
+        handle = self.read(name, fold)
+        whole = mil.ridge_exists if name == "ridge_baseline" else mil.networks_exist
+        return whole(handle.folder, handle.fingerprint)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The jobs, one a stage in the order they run, and one for everything."""
+"""The jobs: one that looks at the sources, then one a stage in the order they run."""
 
 from __future__ import annotations
 

@@ -70,6 +70,8 @@ class Graph:
             found = [node for node in found if node.asset in chosen]
         if fold is not None:
             found = [node for node in found if node.fold in (None, str(fold))]
+            if selection is None:
+                found = self._chain(found)
         if not found or (fold is not None and all(node.fold is None for node in found)):
             place = "" if fold is None else f"fold {fold}"
             asked = ", ".join(part for part in (selection, place) if part)
@@ -77,6 +79,15 @@ class Graph:
             folds = {node.fold for node in nodes(self.defs) if node.fold is not None}
             raise UnknownSelectionError(asked, sorted(known), n_folds=len(folds))
         return found
+
+    def _chain(self, of_fold: Collection[Node]) -> list[Node]:
+        """A fold's model and what it learns from: every fold's features, but no pooled result."""
+        upstream = {node for node in nodes(self.defs) if node.asset in STAGES["extract"]}
+        pooled = STAGES["evaluate"]
+        if all(node.fold is None for node in of_fold):
+            return []
+        chain = upstream | {node for node in of_fold if node.asset not in pooled}
+        return [node for node in nodes(self.defs) if node in chain]
 
     def run(self, wanted: Sequence[Node], *, on_step: Callable[[Step], None]) -> list[Node]:
         """Materialize what is stale or missing among the nodes, until nothing is.

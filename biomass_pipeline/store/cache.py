@@ -21,6 +21,7 @@ from biomass_pipeline.errors import (
 )
 from biomass_pipeline.store.bags import FeatureSet
 from biomass_pipeline.store.contents import SCHEMA_VERSION, FoldContents, Stamp
+from biomass_pipeline.store.superblock import is_truncated
 
 _TEXT = h5py.string_dtype("utf-8")
 
@@ -261,7 +262,7 @@ def _complete(file: h5py.File) -> NDArray[np.bool_]:
 def _opened(path: Path, fingerprint: str) -> Iterator[h5py.File]:
     if not path.exists():
         raise MissingCacheError(path)
-    if _is_truncated(path):
+    if is_truncated(path):
         raise DamagedCacheError(path, "it is shorter than it says")
     # SWMR only while it is being written: with it, HDF5 waits long for what a whole file has.
     growing = path.suffix != ".h5"
@@ -278,18 +279,6 @@ def _opened(path: Path, fingerprint: str) -> Iterator[h5py.File]:
         if found != fingerprint:
             raise StaleCacheError(path, found=found, expected=fingerprint)
         yield file
-
-
-def _is_truncated(path: Path) -> bool:
-    """Whether the file ends before the end that its superblock names.
-
-    With SWMR, HDF5 would wait for the rest for ever. Superblock versions 2 and 3 (HDF5 File Format
-    Specification 3.0, II.A) keep the end-of-file address in bytes 28 to 35, little-endian.
-    """
-    with path.open("rb") as file:
-        head = file.read(36)
-    known = head[:8] == b"\x89HDF\r\n\x1a\n" and head[8:9] in (b"\x02", b"\x03")
-    return known and path.stat().st_size < int.from_bytes(head[28:36], "little")
 
 
 def _read_stamp(file: h5py.File) -> Stamp:

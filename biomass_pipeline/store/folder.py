@@ -1,5 +1,6 @@
 """All folds' caches of one project: rows are copied by content before anything is embedded."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -94,7 +95,8 @@ class FeatureFolder:
         finally:
             whole.close()
         if final.exists():
-            final.rename(_unused(final, "superseded"))
+            # A second name, so that readers find the old file until the new one is there.
+            os.link(final, _unused(final, "superseded"))
         publish(partial, final)
         self._drop_spare(stamp.fingerprint)
         cache = open_cache(final, stamp.fingerprint)

@@ -179,13 +179,17 @@ class Stand:
     def caches(self, *folds):
         return {fold: self.cache(fold) for fold in folds}
 
+    @property
+    def settings(self):
+        return Present(self.config)
+
     def model(self, name, fold, caches, how="value"):
         return getattr(self, how)(
             name,
             caches,
             self.label_table(),
             fold=fold,
-            settings=Present(self.config),
+            settings=self.settings,
             checkpoints=self.checkpoints,
         )
 
@@ -201,7 +205,7 @@ class Stand:
             self.label_table(),
             self.folds(),
             fold=fold,
-            settings=Present(self.config),
+            settings=self.settings,
         )
 
 

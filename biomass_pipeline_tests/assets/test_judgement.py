@@ -76,7 +76,8 @@ def test_the_report_is_one_page_with_the_warnings_of_the_labels(stand, oof):
     metrics = evaluation_of(stand, oof).value
 
     def page():
-        return stand.call("report", metrics, oof.value, stand.manifest(), labels=stand.labels)
+        tables = (metrics, oof.value, stand.manifest())
+        return stand.call("report", *tables, labels=stand.labels, settings=stand.settings)
 
     result = page()
     assert result.value.lstrip().lower().startswith("<!doctype html")

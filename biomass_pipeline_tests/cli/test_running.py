@@ -94,7 +94,7 @@ def test_a_bug_is_a_short_message_and_its_traceback_is_in_dagsters_log(biomass, 
     ended = biomass("run", "--select", "patch_index")
     assert ended.code == 1
     assert "`patch_index` of fold 1 failed: IndexError: list index out of range" in ended.flat
-    assert "`biomass ui` shows it" in ended.flat
+    assert "which `biomass ui` shows" in ended.flat
     assert "Traceback" not in ended.out + ended.err
 
 

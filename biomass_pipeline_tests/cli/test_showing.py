@@ -98,6 +98,16 @@ class TestOnAFinishedFarm:
         assert listed.code == 0
         assert str(path) in listed.json[1]["problem"]
 
+    @pytest.mark.parametrize("n_bytes", [100, 9000])
+    def test_a_truncated_leftover_is_listed_with_its_problem(self, biomass, done, n_bytes):
+        path = next((done.folder / "artefacts" / "features").glob("*/fold_1.h5"))
+        leftover = path.with_suffix(".h5.partial")
+        leftover.write_bytes(path.read_bytes()[:n_bytes])
+        rows = {row["file"]: row for row in biomass("cache", "info", "--json").json}
+        assert "shorter than it says" in rows["fold_1.h5.partial"]["problem"]
+        assert rows["fold_1.h5"]["problem"] == ""
+        assert biomass("cache", "verify").code == 0
+
     def test_a_fold_without_tiles_fails(self, biomass, done):
         (done.folder / "artefacts" / "patch_index" / "fold_2.parquet").unlink()
         ended = biomass("cache", "verify")

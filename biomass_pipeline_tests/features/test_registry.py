@@ -82,4 +82,4 @@ def test_names_and_identities_need_no_torch():
         "sys.exit('torch' in sys.modules or 'timm' in sys.modules)\n"
     )
     command = [sys.executable, "-c", code]
-    assert subprocess.run(command, check=False).returncode == 0  # noqa: S603 - our own text
+    assert subprocess.run(command, check=False).returncode == 0

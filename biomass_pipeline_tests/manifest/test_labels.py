@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import MappingProxyType
 
 import pandas as pd
@@ -356,10 +357,19 @@ def test_group_names_are_joined_and_stay_distinct(sheet, wide_spec):
     assert table["group"].nunique() == 3
 
 
-def test_without_group_columns_each_photo_is_a_group(sheet, wide_spec):
+def test_without_group_columns_each_content_is_a_group(sheet, wide_spec):
     spec = wide_spec.model_copy(update={"group_columns": ()})
-    table = label_table(sheet, manifest_of("a.png", "b.png", "c.png"), spec=spec)
-    assert table["group"].tolist() == table["image_id"].tolist() == ["a", "b", "c"]
+    manifest = manifest_of("a.png", "b.png", "c.png").assign(sha256=["1", "2", "1"])
+    table = label_table(sheet, manifest, spec=spec)
+    assert table["group"].tolist() == ["1", "2", "1"]
+
+
+@pytest.mark.parametrize("name", ["row", "status", "sha256", "path"])
+def test_no_column_of_the_users_is_lost_whatever_its_name(sheet, wide_spec, name):
+    named = replace(sheet, table=sheet.table.assign(**{name: "mine"}))
+    manifest = manifest_of("a.png", "b.png", "c.png").assign(sha256="", labelled=True)
+    assert set(label_table(named, manifest, spec=wide_spec)[name]) == {"mine"}
+    assert set(named.table[name]) == {"mine"}
 
 
 def test_no_labelled_photo_gives_an_empty_table(sheet, wide_spec):

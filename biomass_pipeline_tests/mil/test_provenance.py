@@ -73,4 +73,4 @@ def test_asking_needs_no_torch():
         "import sys; from biomass_pipeline.mil import training_fingerprint, checkpoint_exists; "
         "assert 'torch' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603  # our own words
+    subprocess.run([sys.executable, "-c", code], check=True)  # our own words

@@ -30,7 +30,7 @@ def graph_of(tmp_path, asset, *checks):
 
 
 def run(graph, node):
-    graph._execute("prepare", [node], fold=node.fold)  # noqa: SLF001  # a run of any stage
+    graph._execute("prepare", [node], fold=node.fold)  # a run of any stage
 
 
 def test_a_bug_names_the_asset_the_fold_and_the_run(tmp_path):

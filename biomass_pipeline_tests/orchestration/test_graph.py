@@ -27,7 +27,13 @@ EDGES = {
     },
     "oof_predictions": {"fold_predictions", "label_table"},
     "evaluation": {"oof_predictions", "label_table"},
-    "report": {"evaluation", "oof_predictions", "image_manifest", "raw_labels"},
+    "report": {
+        "evaluation",
+        "oof_predictions",
+        "image_manifest",
+        "raw_labels",
+        "training_config",
+    },
 }
 BY_FOLD = {
     "patch_index",
@@ -122,7 +128,8 @@ def code_version(override, asset):
         ("data.images=elsewhere", {"report"}),
         ("data.quadrat_area_m2=1.0", {"evaluation", "report"}),
         ("evaluation.interval_level=0.8", {"fold_predictions", "evaluation", "report"}),
-        ("training.learning_rate=0.1", {"report"}),
+        ("training.learning_rate=0.1", set()),
+        ("data.max_quarantined_fraction=0.5", {"label_table", "evaluation", "report"}),
         ("compute.batch_size=1", set()),
     ],
 )

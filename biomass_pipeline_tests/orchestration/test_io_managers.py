@@ -1,6 +1,8 @@
 """What is kept between steps: by fold, whole, and by handles that can be pickled."""
 
+import json
 import pickle
+import shutil
 
 import dagster as dg
 import numpy as np
@@ -198,6 +200,9 @@ class TestModels:
     def trained(self, layout, fingerprint=FINGERPRINT):
         folder = layout.checkpoint(fingerprint, 1)
         folder.mkdir(parents=True)
+        (folder / "seed_0.ckpt").touch()
+        stamp = {"fingerprint": fingerprint, "n_seeds": 1}
+        (folder / "stamp.json").write_text(json.dumps(stamp), encoding="utf-8")
         return CheckpointHandle(folder, fingerprint)
 
     def test_the_current_fingerprint_is_remembered(self, models, layout):
@@ -211,7 +216,13 @@ class TestModels:
     def test_a_deleted_folder_is_not_there(self, models, layout):
         handle = self.trained(layout)
         models.write("mil_checkpoint", 1, handle)
-        handle.folder.rmdir()
+        shutil.rmtree(handle.folder)
+        assert not models.has("mil_checkpoint", 1)
+
+    def test_a_deleted_network_is_not_there(self, models, layout):
+        handle = self.trained(layout)
+        models.write("mil_checkpoint", 1, handle)
+        (handle.folder / "seed_0.ckpt").unlink()
         assert not models.has("mil_checkpoint", 1)
 
     def test_a_model_that_was_never_trained_is_missing(self, models):

@@ -152,6 +152,10 @@ class TestIncrementality:
         (done.folder / "artefacts" / "patch_index" / "fold_1.parquet").unlink()
         assert rerun(done, instance) == (["patch_index[1]"], 0)
 
+    def test_a_deleted_network_is_trained_again(self, done, instance):
+        next((done.folder / "artefacts").glob("checkpoints/*/fold_2/seed_0.ckpt")).unlink()
+        assert rerun(done, instance) == (["mil_checkpoint[2]"], 0)
+
     def test_a_photo_that_moves_to_another_fold_is_not_embedded_again(self, done, instance):
         done.write(folds={"seed": 9})
         ran, n_tiles = rerun(done, instance)
@@ -248,6 +252,11 @@ class TestSelection:
     def test_dagsters_own_spellings_still_work(self, graph, selection):
         chosen = {node.asset for node in graph.select(selection)}
         assert chosen == {"image_manifest", "label_table"}
+
+    def test_a_fold_alone_selects_its_model_and_what_it_learns_from(self, graph):
+        found = {str(node) for node in graph.select(fold=1)}
+        of_fold = {"mil_checkpoint[1]", "ridge_baseline[1]", "fold_predictions[1]"}
+        assert found == {*PREPARE, *every("patch_index"), *every("feature_cache"), *of_fold}
 
     def test_a_fold_selects_its_partition_and_what_has_none(self, graph):
         folds = {node.fold for node in graph.select("feature_cache", fold=1)}

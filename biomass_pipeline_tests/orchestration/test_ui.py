@@ -159,7 +159,7 @@ def served(folder, *commands, port, environment):
         try:
             for command in commands:
                 processes.append(  # noqa: PERF401  # those that started must be ended
-                    subprocess.Popen(  # noqa: S603  # our own interpreter
+                    subprocess.Popen(  # our own interpreter
                         [sys.executable, *command],
                         env={**os.environ, **environment, "OMP_NUM_THREADS": "1"},
                         cwd=REPOSITORY_ROOT,
