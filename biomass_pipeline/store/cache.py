@@ -135,8 +135,10 @@ class PartialCache:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._contents = contents
         self._stamp = stamp
-        self._file = h5py.File(path, "w", libver="latest")
-        _lay_out(self._file, contents, stamp)
+        # Closed once, so that the file has its full length on disk before it can be killed.
+        with h5py.File(path, "w", libver="latest") as file:
+            _lay_out(file, contents, stamp)
+        self._file = h5py.File(path, "r+", libver="latest")
         # From here on readers may open the file while it grows.
         self._file.swmr_mode = True
 
@@ -202,7 +204,7 @@ class RowSource:
 
     def read(self, rows: list[slice]) -> Iterator[NDArray[Any]]:
         """Yield the rows asked for, opening the file once."""
-        with h5py.File(self.path, "r", libver="latest", swmr=True) as file:
+        with h5py.File(self.path, "r", libver="latest", swmr=_grows(self.path)) as file:
             for piece in rows:
                 yield file["features"][piece]
 
@@ -230,7 +232,7 @@ def _lay_out(file: h5py.File, contents: FoldContents, stamp: Stamp) -> None:
     file.create_dataset("image_id", data=list(contents.image_ids), dtype=_TEXT)
     file.create_dataset("image_sha256", data=list(contents.image_sha256), dtype=_TEXT)
     file.create_dataset("offsets", data=contents.offsets)
-    file.create_dataset("complete", (len(contents.image_ids),), np.uint8, fillvalue=0)
+    file.create_dataset("complete", data=np.zeros(len(contents.image_ids), np.uint8))
     file.attrs["extraction_fingerprint"] = stamp.fingerprint
     for name in ("backbone", "weights_sha256", "tile_px", "stride_px", "tokens", "layers"):
         file.attrs[name] = getattr(stamp, name)
@@ -264,10 +266,8 @@ def _opened(path: Path, fingerprint: str) -> Iterator[h5py.File]:
         raise MissingCacheError(path)
     if is_truncated(path):
         raise DamagedCacheError(path, "it is shorter than it says")
-    # SWMR only while it is being written: with it, HDF5 waits long for what a whole file has.
-    growing = path.suffix != ".h5"
     try:
-        file = h5py.File(path, "r", libver="latest", swmr=growing)
+        file = h5py.File(path, "r", libver="latest", swmr=_grows(path))
         dict(file.attrs)
     except (OSError, RuntimeError) as error:
         raise DamagedCacheError(path, f"HDF5 cannot open it ({error})") from None
@@ -278,7 +278,18 @@ def _opened(path: Path, fingerprint: str) -> Iterator[h5py.File]:
         found = str(file.attrs["extraction_fingerprint"])
         if found != fingerprint:
             raise StaleCacheError(path, found=found, expected=fingerprint)
-        yield file
+        try:
+            yield file
+        except (OSError, RuntimeError, KeyError) as error:
+            raise DamagedCacheError(path, f"HDF5 cannot read it ({error})") from None
+
+
+def _grows(path: Path) -> bool:
+    """Whether a file is, or was when it was killed, being written.
+
+    Only then is SWMR asked for: with it, HDF5 waits long for what a whole file has.
+    """
+    return path.suffix != ".h5"
 
 
 def _read_stamp(file: h5py.File) -> Stamp:

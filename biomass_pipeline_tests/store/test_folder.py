@@ -1,5 +1,8 @@
 """Laws of the cache folder: by content, once, whole, and nobody else's."""
 
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -161,6 +164,39 @@ def test_an_interrupted_fold_goes_on_where_it_was(tmp_path, done):
     written, asked = write(folder, 0, contents)
     assert asked == ["c1", "c2", "c3"][done:]
     assert written.cache.load().bag(2).tolist() == [[3.0, 0.0], [3.0, 1.0]]
+    assert [path.name for path in tmp_path.rglob("fold_*")] == ["fold_0.h5"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path[:0] = {path}
+from biomass_pipeline_tests.store.test_folder import STAMP, ByContent, fold_of
+from biomass_pipeline.layout import Layout
+from biomass_pipeline.store import FeatureFolder
+
+class Mortal(ByContent):
+    def embed(self, photos):
+        for count, row in enumerate(super().embed(photos)):
+            if count == {done}:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield row
+
+contents = fold_of(("a", "c1"), ("b", "c2"), ("c", "c3"), tiles=500)
+FeatureFolder(Layout(Path("."))).write(0, contents, stamp=STAMP, embedder=Mortal(contents))
+"""
+
+
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_a_killed_writer_loses_nothing_that_was_complete(tmp_path, done):
+    code = KILLED.format(path=sys.path, done=done)
+    killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    folder = FeatureFolder(Layout(tmp_path))
+    contents = fold_of(("a", "c1"), ("b", "c2"), ("c", "c3"), tiles=500)
+    written, asked = write(folder, 0, contents)
+    assert asked == ["c1", "c2", "c3"][done:]
+    assert written.cache.load().bag(2)[499].tolist() == [3.0, 499.0]
     assert [path.name for path in tmp_path.rglob("fold_*")] == ["fold_0.h5"]
 
 
