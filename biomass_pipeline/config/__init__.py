@@ -1,0 +1,55 @@
+"""The configuration: frozen, validated once, hashed into fingerprints. Its defaults run."""
+
+from biomass_pipeline.config.data import (
+    CSIRO_IDENTITIES,
+    CSIRO_TARGETS,
+    DETECTION_LIMIT_G,
+    DataConfig,
+    Section,
+    TargetConfig,
+)
+from biomass_pipeline.config.loading import (
+    CONFIG_VARIABLE,
+    DEFAULT_FILE,
+    ENVIRONMENT_PREFIX,
+    find_config_file,
+    fingerprint,
+    load_config,
+    parse_config,
+)
+from biomass_pipeline.config.sections import (
+    AutomationConfig,
+    BackboneConfig,
+    CacheConfig,
+    ComputeConfig,
+    Config,
+    EvaluationConfig,
+    FoldsConfig,
+    TilingConfig,
+    TrainingConfig,
+)
+
+__all__ = [
+    "CONFIG_VARIABLE",
+    "CSIRO_IDENTITIES",
+    "CSIRO_TARGETS",
+    "DEFAULT_FILE",
+    "DETECTION_LIMIT_G",
+    "ENVIRONMENT_PREFIX",
+    "AutomationConfig",
+    "BackboneConfig",
+    "CacheConfig",
+    "ComputeConfig",
+    "Config",
+    "DataConfig",
+    "EvaluationConfig",
+    "FoldsConfig",
+    "Section",
+    "TargetConfig",
+    "TilingConfig",
+    "TrainingConfig",
+    "find_config_file",
+    "fingerprint",
+    "load_config",
+    "parse_config",
+]

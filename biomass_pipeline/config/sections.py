@@ -1,0 +1,133 @@
+"""The other sections, and the whole. Their defaults run."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from biomass_pipeline.config.data import DataConfig, Section
+
+
+class FoldsConfig(Section):
+    """How groups of photos are held out."""
+
+    n_folds: int = Field(default=5, ge=2, le=99, description="Parts, each held out once.")
+    strategy: Literal["group_k_fold", "leave_one_group_out"] = Field(
+        default="group_k_fold", description="Several groups a fold, or one."
+    )
+    seed: int = Field(default=0, description="Another one assigns every group anew.")
+
+
+class TilingConfig(Section):
+    """How a photo is cut into windows."""
+
+    tile_px: int = Field(default=518, ge=8, description="Side of a window.")
+    stride_px: int = Field(default=400, ge=1, description="Step from one window to the next.")
+    border: Literal["clamped", "even"] = Field(
+        default="clamped", description="clamped: the last tile is pulled back; even: even spacing."
+    )
+
+    @model_validator(mode="after")
+    def _tiles_leave_no_gap(self) -> Self:
+        if self.stride_px > self.tile_px:
+            msg = f"stride_px {self.stride_px} leaves gaps between tiles of {self.tile_px} px"
+            raise ValueError(msg)
+        return self
+
+
+class BackboneConfig(Section):
+    """The frozen network that embeds tiles."""
+
+    name: str = Field(
+        default="colour-texture-rcf", description="A registered name or alias, or timm:NAME."
+    )
+    checkpoint: str | None = Field(default=None, description="Local weights (.pth, .safetensors).")
+    random_weights: bool = Field(
+        default=False, description="For tests only: an untrained network, named in every output."
+    )
+    tokens: Literal["cls"] = Field(default="cls", description="What stands for a tile.")
+    layers: Literal["last"] = Field(default="last", description="Where it is read.")
+
+
+class CacheConfig(Section):
+    """How features are stored."""
+
+    dtype: Literal["float16", "float32"] = Field(
+        default="float16", description="Number type on disk; float16 is range-checked."
+    )
+
+
+class TrainingConfig(Section):
+    """How a fold's network and its ridge baseline are trained."""
+
+    aggregator: Literal["gated_attention", "additive_density"] = Field(
+        default="additive_density", description="Tiles to photo."
+    )
+    loss: Literal["ziln", "huber"] = Field(
+        default="huber", description="Zero-inflated lognormal, or weighted Huber."
+    )
+    hidden_dim: int = Field(default=128, ge=1, description="Width that features are projected to.")
+    attention_dim: int = Field(default=64, ge=1, description="gated_attention: width of a gate.")
+    dropout: float = Field(default=0.25, ge=0, lt=1, description="Dropout of projected features.")
+    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout of scaled features.")
+    huber_delta: float = Field(
+        default=1.0, gt=0, description="Where the square becomes linear, in sd of the target."
+    )
+    mean_weight: float = Field(
+        default=5.0, ge=0, description="ziln: weight of the Huber part beside the likelihood."
+    )
+    epochs: int = Field(default=60, ge=1, description="At most; fewer if stopped early.")
+    patience: int = Field(default=15, ge=1, description="Epochs without inner improvement.")
+    inner_fraction: float = Field(
+        default=0.2, gt=0, lt=1, description="Share of training groups kept for early stopping."
+    )
+    batch_size: int = Field(default=16, ge=1, description="Bags a step.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="Of AdamW.")
+    weight_decay: float = Field(default=1e-2, ge=0, description="Of AdamW.")
+    gradient_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
+    feature_clip: float = Field(default=4.0, gt=0, description="Clip of scaled features, in sd.")
+    n_seeds: int = Field(default=5, ge=1, description="Networks a fold, averaged.")
+    seed: int = Field(default=0, description="Of initial weights, dropout and shuffling.")
+    ridge_alphas: tuple[float, ...] = Field(
+        default=tuple(10.0 ** (k / 2) for k in range(-2, 11)),
+        description="Penalties that the ridge baseline chooses from, by inner group CV.",
+    )
+
+
+class EvaluationConfig(Section):
+    """How predictions are judged."""
+
+    interval_level: float = Field(default=0.9, gt=0, lt=1, description="Wanted coverage.")
+
+
+class AutomationConfig(Section):
+    """Schedules and sensors: nothing to configure yet."""
+
+
+class ComputeConfig(Section):
+    """What the work runs on; never changes a result, so never part of a fingerprint."""
+
+    engine: Literal["local"] = Field(default="local", description="This machine.")
+    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, mps.")
+    batch_size: int = Field(default=16, ge=1, description="Tiles embedded at once.")
+    decode_threads: int = Field(default=2, ge=1, description="Photos decoded at once.")
+    training_threads: int = Field(
+        default=1, ge=1, description="PyTorch's threads on a CPU; bags are too small for more."
+    )
+
+
+class Config(Section):
+    """One project's whole configuration."""
+
+    name: str = Field(
+        default="demo", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Of the project."
+    )
+    root: str | None = Field(default=None, description="Artefact folder; data/<name> by default.")
+    data: DataConfig = DataConfig()
+    folds: FoldsConfig = FoldsConfig()
+    tiling: TilingConfig = TilingConfig()
+    backbone: BackboneConfig = BackboneConfig()
+    cache: CacheConfig = CacheConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    automation: AutomationConfig = AutomationConfig()
+    compute: ComputeConfig = ComputeConfig()

@@ -1,0 +1,91 @@
+"""Errors about the configuration, the folders and the device."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from biomass_pipeline.errors.family import BiomassError
+
+
+class ConfigError(BiomassError):
+    """The configuration cannot be read or does not make sense."""
+
+    exit_code = 2
+
+    def __init__(self, source: str, problems: Sequence[str]) -> None:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(f"{source} is not a valid configuration:\n{lines}\nMend it and run again.")
+
+
+class MissingInputError(BiomassError):
+    """A file or folder that the configuration or an option names is not there."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, location: str, *, option: str) -> None:
+        advice = (
+            f"Give an existing one with `{option}`."
+            if option.startswith("-")
+            else f"Set `{option}` in the configuration to an existing one, or run `biomass init` "
+            f"to write a configuration for your data."
+        )
+        super().__init__(f"There is no {what} at {location}. {advice}")
+
+
+class MissingConfigurationError(BiomassError):
+    """A verb was called where no configuration is, and no variable or option names data."""
+
+    exit_code = 2
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"There is no configuration: no `--config`, no BIOMASS_CONFIG, and no biomass.yaml in "
+            f"{folder}. Run `biomass init --images FOLDER --labels FILE` to write one for your "
+            f"data, or `biomass demo` to try generated photos."
+        )
+
+
+class UnusableRootError(BiomassError):
+    """Nothing can be written where the artefacts should go."""
+
+    exit_code = 2
+
+    def __init__(self, root: Path, why: str) -> None:
+        super().__init__(
+            f"Artefacts cannot be written under {root}: {why}. Set `root` in the configuration to "
+            f"a folder that you may write to."
+        )
+
+
+class UnreachableLocationError(BiomassError):
+    """A URL's kind of storage is unknown, or a package for it is not installed."""
+
+    exit_code = 2
+
+    def __init__(self, location: str, why: str) -> None:
+        super().__init__(
+            f"{location} cannot be reached: {why}. Use a path or a URL such as s3://bucket/photos; "
+            f"S3 and Google Storage come with `pip install 'biomass-pipeline[s3]'` or `[gs]`."
+        )
+
+
+class UnusableDeviceError(BiomassError):
+    """The configured device is not on this machine."""
+
+    exit_code = 2
+
+    def __init__(self, device: str, why: str) -> None:
+        super().__init__(
+            f"Device `{device}` cannot be used on this machine: {why}. Set `compute.device` to "
+            f"auto, which takes what is there, or to cpu."
+        )
+
+
+class FileInTheWayError(BiomassError):
+    """A file would be overwritten."""
+
+    exit_code = 2
+
+    def __init__(self, path: Path, *, option: str) -> None:
+        super().__init__(
+            f"{path} exists already and would be overwritten. Use `{option}`, or another name."
+        )

@@ -1,0 +1,83 @@
+"""Errors about assets and their runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from biomass_pipeline.errors.family import BiomassError
+
+
+class AssetFailedError(BiomassError):
+    """An asset failed for a reason that nobody foresaw; Dagster's log keeps the traceback."""
+
+    def __init__(self, asset: str, *, fold: str | None, cause: str, run_id: str) -> None:
+        place = f"`{asset}`" if fold is None else f"`{asset}` of fold {fold}"
+        super().__init__(
+            f"{place} failed: {cause}. What was finished before it is kept. This is nothing that "
+            f"the checks foresaw, perhaps a bug: its traceback is in Dagster's run {run_id}, which "
+            f"`biomass ui` shows under Runs."
+        )
+
+
+class InterruptedRunError(BiomassError):
+    """Somebody stopped a run on purpose."""
+
+    exit_code = 130  # as a shell reports it
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Interrupted. What was finished is kept, and the next `biomass run` goes on from it."
+        )
+
+
+class FailedCheckError(BiomassError):
+    """A blocking asset check failed, so nothing after its asset may run."""
+
+    def __init__(self, check: str, *, asset: str, found: str) -> None:
+        super().__init__(
+            f"Check `{check}` of `{asset}` failed: {found} Nothing after it was run. "
+            f"Rematerialize `{asset}` and what it reads; if the check fails again, its details are "
+            f"in `biomass ui`."
+        )
+
+
+class MissingTableError(BiomassError, FileNotFoundError):
+    """An asset that another one reads was never materialized, or its file was deleted."""
+
+    def __init__(self, asset: str, path: Path) -> None:
+        super().__init__(
+            f"Asset `{asset}` has nothing at {path}. Materialize it first, or run `biomass run`, "
+            f"which materializes whatever is missing."
+        )
+
+
+class UnknownSelectionError(BiomassError):
+    """A selection names no asset or fold of the graph."""
+
+    exit_code = 2
+
+    def __init__(self, selection: str, known: Sequence[str], *, n_folds: int) -> None:
+        super().__init__(
+            f"The selection `{selection}` names nothing in the graph. Assets: {', '.join(known)}; "
+            f"`+` before or after a name adds what is upstream or downstream of it. "
+            f"Folds: 0 to {n_folds - 1}, of those assets that have folds."
+        )
+
+
+class UnsettledAssetError(BiomassError):
+    """An asset is stale again right after it ran."""
+
+    def __init__(self, asset: str, count: int) -> None:
+        super().__init__(
+            f"{asset} is still stale after {count} runs, so its inputs change while it runs. Wait "
+            f"until the photos and the configuration stop changing, then run `biomass run` again."
+        )
+
+
+class BusyProjectError(BiomassError):
+    """Another command is at work on the same project."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(
+            f"Another `biomass` command is running on {root}. Wait until it ends, or stop it; it "
+            f"loses at most the photos in flight."
+        )
