@@ -25,6 +25,8 @@ from biomass_pipeline.config.sections import (
     Config,
     EvaluationConfig,
     FoldsConfig,
+    ImagingConfig,
+    RayConfig,
     TilingConfig,
     TrainingConfig,
 )
@@ -44,6 +46,8 @@ __all__ = [
     "DataConfig",
     "EvaluationConfig",
     "FoldsConfig",
+    "ImagingConfig",
+    "RayConfig",
     "Section",
     "TargetConfig",
     "TilingConfig",

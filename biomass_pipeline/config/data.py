@@ -79,7 +79,7 @@ class DataConfig(Section):
         default=0.1, ge=0, le=1, description="More than this share quarantined stops the run."
     )
     max_pixels: int = Field(
-        default=200_000_000, gt=0, description="A larger photo counts as a decompression bomb."
+        default=1_000_000_000, gt=0, description="A larger photo counts as a decompression bomb."
     )
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from biomass_pipeline.config.data import DataConfig, Section
 
@@ -34,6 +34,19 @@ class TilingConfig(Section):
         return self
 
 
+class ImagingConfig(Section):
+    """How photos are read; never changes a tile, so never part of a fingerprint."""
+
+    stream_above_mpx: float = Field(
+        default=50.0, gt=0, description="Megapixels above which a photo is never held whole."
+    )
+
+    @property
+    def stream_above_px(self) -> int:
+        """The same in pixels."""
+        return int(self.stream_above_mpx * 1e6)
+
+
 class BackboneConfig(Section):
     """The frozen network that embeds tiles."""
 
@@ -44,8 +57,28 @@ class BackboneConfig(Section):
     random_weights: bool = Field(
         default=False, description="For tests only: an untrained network, named in every output."
     )
-    tokens: Literal["cls"] = Field(default="cls", description="What stands for a tile.")
-    layers: Literal["last"] = Field(default="last", description="Where it is read.")
+    tokens: str = Field(
+        default="cls",
+        pattern=r"^(cls|cls\+mean|mean\+max\+gem|grid:[1-9]\d*|patches)$",
+        description="What stands for a tile: cls, cls+mean, mean+max+gem, grid:G, patches.",
+    )
+    layers: str = Field(
+        default="last",
+        pattern=r"^(last|last:[1-9]\d*|\d+(,\d+)*)$",
+        description="Where it is read, after the final norm: last, last:N or blocks such as 5,11.",
+    )
+    views: Literal["identity", "flips", "dihedral"] = Field(
+        default="identity", description="Each tile as it is, also mirrored, or all 8 symmetries."
+    )
+    view_rows: Literal["averaged", "separate"] = Field(
+        default="averaged", description="One averaged row for all views, or a row a view."
+    )
+    precision: Literal["auto", "fp32", "bf16", "bf16-autocast"] = Field(
+        default="auto", description="auto: the fastest whose rows have cosine >= 0.9999 to fp32."
+    )
+    compile: bool = Field(
+        default=False, description="Compile the network first: pays for thousands of photos."
+    )
 
 
 class CacheConfig(Section):
@@ -103,16 +136,46 @@ class AutomationConfig(Section):
     """Schedules and sensors: nothing to configure yet."""
 
 
+class RayConfig(Section):
+    """How a Ray cluster is used."""
+
+    address: str | None = Field(
+        default=None, description="Of a running cluster, such as auto; else one on this machine."
+    )
+    actors: int | None = Field(
+        default=None, ge=1, description="Copies of the backbone; one a GPU, or as many as fit."
+    )
+    cpus_per_actor: float = Field(default=1.0, gt=0, description="Cores that one copy takes.")
+    gpus_per_actor: float = Field(
+        default=1.0, gt=0, description="GPUs, or a share of one, where the cluster has any."
+    )
+
+
 class ComputeConfig(Section):
     """What the work runs on; never changes a result, so never part of a fingerprint."""
 
-    engine: Literal["local"] = Field(default="local", description="This machine.")
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, mps.")
-    batch_size: int = Field(default=16, ge=1, description="Tiles embedded at once.")
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="local: this machine and all its GPUs; ray: a cluster."
+    )
+    device: str = Field(
+        default="auto", description="auto (every CUDA device there is), cpu, cuda:1, mps."
+    )
+    batch_size: int | Literal["auto"] = Field(
+        default="auto", description="Tiles embedded at once; auto measures. Halved if memory lacks."
+    )
     decode_threads: int = Field(default=2, ge=1, description="Photos decoded at once.")
     training_threads: int = Field(
         default=1, ge=1, description="PyTorch's threads on a CPU; bags are too small for more."
     )
+    ray: RayConfig = RayConfig()
+
+    @field_validator("batch_size")
+    @classmethod
+    def _batches_hold_a_tile(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 1:
+            msg = "a batch needs at least one tile"
+            raise ValueError(msg)
+        return value
 
 
 class Config(Section):
@@ -125,6 +188,7 @@ class Config(Section):
     data: DataConfig = DataConfig()
     folds: FoldsConfig = FoldsConfig()
     tiling: TilingConfig = TilingConfig()
+    imaging: ImagingConfig = ImagingConfig()
     backbone: BackboneConfig = BackboneConfig()
     cache: CacheConfig = CacheConfig()
     training: TrainingConfig = TrainingConfig()
