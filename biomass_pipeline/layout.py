@@ -25,7 +25,12 @@ class Layout:
 
     def features(self, fingerprint: str) -> Path:
         """All folds of one extraction."""
-        return self.root / "features" / fingerprint
+        return self.extractions / fingerprint
+
+    @property
+    def extractions(self) -> Path:
+        """All extractions, a folder each."""
+        return self.root / "features"
 
     def checkpoint(self, fingerprint: str, fold: int) -> Path:
         """The folder of one fold's checkpoints under one training fingerprint."""
@@ -44,6 +49,16 @@ class Layout:
     def report(self) -> Path:
         """The page people read."""
         return self.root / "report" / "report.html"
+
+    @property
+    def benchmark(self) -> Path:
+        """What this machine can do, for a program."""
+        return self.root / "benchmark" / "bench.json"
+
+    @property
+    def benchmark_figure(self) -> Path:
+        """The same, drawn."""
+        return self.root / "benchmark" / "bench.png"
 
     @property
     def image_sidecar(self) -> Path:

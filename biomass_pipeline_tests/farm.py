@@ -8,6 +8,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from biomass_pipeline.features import embed_here
 from biomass_pipeline.orchestration import Graph, Node, build_definitions, build_resources
 from biomass_pipeline.project import Project
 
@@ -36,7 +37,10 @@ class MeanColourBackbone:
 
     name = "mean-colour"
     feature_dim = 3
+    tile_px = 16
     weights_sha256 = ""
+    precision = "fp32"
+    batch_size = 4
 
     def __init__(self, identity):
         self.identity = identity
@@ -47,10 +51,11 @@ class MeanColourBackbone:
 
 @dataclass
 class CountingBackbone:
-    """Gives the mean-colour backbone, and counts the tiles that it embeds."""
+    """Gives the mean-colour backbone, counts the tiles that it embeds, and fails on some blues."""
 
     n_tiles: int = 0
     version: str = "1"
+    fails_on_blue: int = -1
 
     def identity(self):
         return {"name": "mean-colour", "version": self.version}
@@ -60,10 +65,15 @@ class CountingBackbone:
 
         class Counted(MeanColourBackbone):
             def embed(self, tiles):
+                if (tiles[..., 2] == counter.fails_on_blue).any():
+                    raise RuntimeError("no memory left on the device")
                 counter.n_tiles += len(tiles)
                 return super().embed(tiles)
 
-        return Counted(self.identity())
+        return [Counted(self.identity())]
+
+    def engine(self):
+        return embed_here
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Print docs/configuration.md from the models, so that the page cannot fall behind them."""
 
 import typing
+from collections.abc import Iterator
 
 from pydantic import BaseModel
 
@@ -40,25 +41,34 @@ def shown(value: object) -> str:
     )
 
 
+def named(text: str, choices: object) -> bool:
+    """Whether a description names all its choices."""
+    return all(str(choice) in text for choice in typing.get_args(choices))
+
+
 def row(path: str, field: object, default: object) -> str:
     """One field's line."""
     annotation = getattr(field, "annotation", None)
-    literal = typing.get_origin(annotation) is typing.Literal
+    # A choice that says itself what its values mean needs no list of them.
+    text = getattr(field, "description", "")
+    literal = typing.get_origin(annotation) is typing.Literal and not named(text, annotation)
     choices = f" ({' or '.join(map(str, typing.get_args(annotation)))})" if literal else ""
-    return f"| `{path}` | `{shown(default)}` | {getattr(field, 'description', '')}{choices} |"
+    return f"| `{path}` | `{shown(default)}` | {text}{choices} |"
+
+
+def rows(section: BaseModel, *, path: str = "") -> Iterator[str]:
+    """The lines of a section and of the sections in it."""
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from rows(value, path=f"{path}{name}.")
+        else:
+            yield row(f"{path}{name}", field, value)
 
 
 def page() -> str:
     """The whole page."""
-    config, lines = Config(), [HEAD]
-    for name, field in Config.model_fields.items():
-        value = getattr(config, name)
-        if not isinstance(value, BaseModel):
-            lines.append(row(name, field, value))
-            continue
-        for key, inner in type(value).model_fields.items():
-            lines.append(row(f"{name}.{key}", inner, getattr(value, key)))
-    return "\n".join([*lines, TAIL, ""])
+    return "\n".join([HEAD, *rows(Config()), TAIL, ""])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import dagster as dg
 import pandas as pd
@@ -15,7 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from biomass_pipeline.config import Config, fingerprint
-from biomass_pipeline.features import Backbone, Progress
+from biomass_pipeline.features import Backbone, Engine, Progress
 from biomass_pipeline.manifest import LabelSheet
 from biomass_pipeline.store import Cache, Embedder, FoldContents, Stamp, Written
 
@@ -52,8 +52,8 @@ class PhotoSource(Protocol):
     def version(self) -> str:
         """The hash of all paths and contents."""
 
-    def read(self, path: str) -> bytes:
-        """One photo's bytes."""
+    def open(self, path: str) -> BinaryIO:
+        """One photo as a seekable stream."""
 
 
 class FoldLedger(Protocol):
@@ -72,8 +72,11 @@ class BackboneSource(Protocol):
     def identity(self) -> Mapping[str, str]:
         """What decides its output."""
 
-    def build(self) -> Backbone:
-        """Make it."""
+    def build(self) -> Sequence[Backbone]:
+        """Make it, once for each lane that embeds side by side."""
+
+    def engine(self) -> Engine:
+        """What embeds: this machine or a cluster."""
 
 
 class FeatureStore(Protocol):
@@ -83,9 +86,15 @@ class FeatureStore(Protocol):
         """A handle on one fold."""
 
     def write(
-        self, fold: int, contents: FoldContents, *, stamp: Stamp, embedder: Embedder
+        self,
+        fold: int,
+        contents: FoldContents,
+        *,
+        stamp: Stamp,
+        embedder: Embedder,
+        max_refused: int,
     ) -> Written:
-        """Bring one fold to just these contents."""
+        """Bring one fold to these contents, but for at most some photos that are refused."""
 
 
 class CheckpointStore(Protocol):

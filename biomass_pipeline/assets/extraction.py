@@ -1,7 +1,10 @@
 """Extraction: the tiles of each fold, and their features, embedded once a content."""
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from math import ceil
+
 import dagster as dg
-import numpy as np
 import pandas as pd
 
 from biomass_pipeline.assets.blueprint import (
@@ -11,16 +14,21 @@ from biomass_pipeline.assets.blueprint import (
     FeatureStore,
     PhotoSource,
     Reporter,
+    markdown_table,
     table_result,
 )
-from biomass_pipeline.config import fingerprint
-from biomass_pipeline.features import PhotoEmbedder, Workers, photos_of
-from biomass_pipeline.store import Cache, FoldContents, Stamp
+from biomass_pipeline.config import Config, fingerprint
+from biomass_pipeline.errors import UnreadableImageError
+from biomass_pipeline.features import PhotoEmbedder, Reading, cells_of, photos_of, views_of
+from biomass_pipeline.imaging import ReadLimits
+from biomass_pipeline.manifest import Picture, read_validity
+from biomass_pipeline.store import Cache, FoldContents, Quarantined, Stamp, Written
+from biomass_pipeline.tiling import n_grid_tiles
 from biomass_pipeline.tiling import patch_index as index_patches
 
 _GROUP = "extraction"
 # Raise one when its code changes what it holds.
-_TILES_CODE, _CACHE_CODE = "1", "1"
+_TILES_CODE, _CACHE_CODE = "2", "1"
 _FINITE = "features_are_finite"
 
 
@@ -39,12 +47,15 @@ def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext,
         image_manifest: pd.DataFrame,
         fold_assignment: pd.DataFrame,
+        photos: dg.ResourceParam[PhotoSource],
     ) -> dg.MaterializeResult[pd.DataFrame]:
-        """Every tile of the fold's photos: its corner in pixels and its share of the area."""
+        """Every tile of the fold's photos: its corner in pixels and its share of the valid area."""
         held_out = fold_assignment[fold_assignment["fold"] == int(context.partition_key)]
-        photos = image_manifest[image_manifest["image_id"].isin(held_out["image_id"])]
-        table = index_patches(photos, config.tiling)
-        return table_result(table, photos=len(photos))
+        images = image_manifest[image_manifest["image_id"].isin(held_out["image_id"])]
+        limits = _reading(config, photos).limits
+        table = index_patches(images, config.tiling, validity=_validity(photos, limits))
+        dropped = n_grid_tiles(images, config.tiling) - len(table)
+        return table_result(table, photos=len(images), nodata_tiles_dropped=dropped)
 
     # No return annotation: beside a check result Dagster refuses `MaterializeResult[Cache]`.
     @blueprint.asset(
@@ -68,41 +79,68 @@ def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     ):
         """The fold's tile features in HDF5. Rows of known content are copied, not embedded."""
         fold = int(context.partition_key)
-        contents = FoldContents.from_patch_index(patch_index[fold])
+        contents = FoldContents.from_patch_index(
+            patch_index[fold],
+            tiling=config.tiling,
+            cells=cells_of(config.backbone, tile_px=config.tiling.tile_px),
+            views=views_of(config.backbone),
+        )
         embedder = PhotoEmbedder(
-            photos_of(
-                contents.paths,
-                contents.image_sha256,
-                coords=contents.coords,
-                offsets=contents.offsets,
-            ),
-            read=photos.read,
+            photos_of(contents),
+            reading=_reading(config, photos),
             build=backbone.build,
-            tile_px=config.tiling.tile_px,
-            workers=Workers(
-                batch_size=config.compute.batch_size,
-                decode_threads=config.compute.decode_threads,
-                max_pixels=config.data.max_pixels,
-            ),
+            engine=backbone.engine(),
             on_progress=reporter.extraction(fold),
         )
         stamp = _stamp(blueprint, backbone)
-        written = features.write(fold, contents, stamp=stamp, embedder=embedder)
+        written = features.write(
+            fold,
+            contents,
+            stamp=stamp,
+            embedder=embedder,
+            max_refused=ceil(config.data.max_quarantined_fraction * len(contents.image_ids)),
+        )
         return dg.MaterializeResult(
             value=written.cache,
-            data_version=dg.DataVersion(_cache_version(blueprint.extraction, contents)),
-            metadata={
-                "backbone": stamp.backbone,
-                "extraction_fingerprint": blueprint.extraction,
-                "photos": len(contents.image_ids),
-                "dagster/row_count": contents.n_patches,
-                "photos_embedded": written.n_embedded,
-                "photos_reused": written.n_reused,
-            },
+            data_version=dg.DataVersion(
+                _cache_version(blueprint.extraction, contents, written.quarantined)
+            ),
+            metadata={"backbone": stamp.backbone, **_cache_metadata(contents, written)},
             check_results=[_finiteness(written.cache)],
         )
 
     return [patch_index, feature_cache]
+
+
+def _validity(
+    photos: PhotoSource, limits: ReadLimits
+) -> Callable[[str, str], AbstractContextManager[Picture]]:
+    """What opens a photo, by path and SHA-256, for which of its pixels are valid."""
+
+    @contextmanager
+    def read(path: str, sha256: str) -> Iterator[Picture]:
+        try:
+            with photos.open(path) as stream:
+                yield read_validity(stream, path=path, sha256=sha256, limits=limits)
+        except UnreadableImageError as error:
+            raise UnreadableImageError(reason=error.reason, path=path) from error
+        except OSError as error:
+            reason = f"unreadable: {error.strerror or error}"
+            raise UnreadableImageError(reason=reason, path=path) from error
+
+    return read
+
+
+def _reading(config: Config, photos: PhotoSource) -> Reading:
+    limits = ReadLimits(
+        max_pixels=config.data.max_pixels, stream_above_px=config.imaging.stream_above_px
+    )
+    return Reading(
+        open=photos.open,
+        tile_px=config.tiling.tile_px,
+        limits=limits,
+        threads=config.compute.decode_threads,
+    )
 
 
 def _stamp(blueprint: Blueprint, backbone: BackboneSource) -> Stamp:
@@ -120,24 +158,41 @@ def _stamp(blueprint: Blueprint, backbone: BackboneSource) -> Stamp:
     )
 
 
+def _cache_metadata(
+    contents: FoldContents, written: Written
+) -> dict[str, dg.MetadataValue | str | int]:
+    quarantined = pd.DataFrame(
+        [(photo.path, photo.reason) for photo in written.quarantined], columns=["path", "reason"]
+    )
+    return {
+        "extraction_fingerprint": written.cache.fingerprint,
+        "photos": len(contents.image_ids) - len(quarantined),
+        "dagster/row_count": contents.n_patches,
+        "photos_embedded": written.n_embedded,
+        "photos_reused": written.n_reused,
+        "photos_quarantined": len(quarantined),
+        "quarantine": dg.MetadataValue.md(markdown_table(quarantined.head(50))),
+    }
+
+
 def _finiteness(cache: Cache) -> dg.AssetCheckResult:
-    """Read the fold back as training will, and look for NaN and infinity."""
-    features = cache.load()
-    broken = [
-        image_id
-        for i, image_id in enumerate(features.image_ids)
-        if not np.isfinite(features.bag(i)).all()
-    ]
+    """Read the fold back, and look for NaN and infinity."""
+    broken = cache.broken_photos()
     return dg.AssetCheckResult(
         check_name=_FINITE,
         passed=not broken,
-        description=f"{len(broken)} of {len(features.image_ids)} photos have features that are "
-        "NaN or infinite.",
-        metadata={"photos": broken[:20]},
+        description=f"{len(broken)} photos have features that are NaN or infinite.",
+        metadata={"photos": list(broken[:20])},
     )
 
 
-def _cache_version(extraction: str, contents: FoldContents) -> str:
+def _cache_version(
+    extraction: str, contents: FoldContents, quarantined: Sequence[Quarantined]
+) -> str:
     return fingerprint(
-        extraction, contents.image_ids, contents.image_sha256, contents.offsets.tolist()
+        extraction,
+        contents.image_ids,
+        contents.image_sha256,
+        contents.offsets.tolist(),
+        sorted(photo.image_id for photo in quarantined),
     )

@@ -1,6 +1,7 @@
 """Judgement: pooled out-of-fold predictions, scores beside their floors, and the report."""
 
 import base64
+from collections.abc import Mapping
 
 import dagster as dg
 import pandas as pd
@@ -14,12 +15,14 @@ from biomass_pipeline.assets.blueprint import (
 )
 from biomass_pipeline.config import fingerprint
 from biomass_pipeline.evaluation import evaluate, pool_predictions
+from biomass_pipeline.manifest import with_refusals
 from biomass_pipeline.reporting import (
     ReportInputs,
     package_versions,
     predicted_against_measured,
     render_report,
 )
+from biomass_pipeline.store import Cache
 
 _GROUP = "judgement"
 # Raise one when its code changes what it holds.
@@ -32,11 +35,15 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
 
     @blueprint.asset(_GROUP, code=_POOL_CODE, kinds={"parquet", "pandas"})
     def oof_predictions(
-        fold_predictions: dict[int, pd.DataFrame], label_table: pd.DataFrame
+        fold_predictions: dict[int, pd.DataFrame],
+        feature_cache: dict[int, Cache],
+        label_table: pd.DataFrame,
     ) -> dg.MaterializeResult[pd.DataFrame]:
         """Every labelled photo, predicted once by each kind of model that never saw it."""
+        embedded = ~label_table["image_id"].isin(_refused(feature_cache))
         table = pool_predictions(
-            [fold_predictions[fold] for fold in sorted(fold_predictions)], labels=label_table
+            [fold_predictions[fold] for fold in sorted(fold_predictions)],
+            labels=label_table[embedded],
         )
         plot = predicted_against_measured(table, data=config.data, model="mil")
         return table_result(table, predicted_against_measured=_image(plot))
@@ -83,6 +90,7 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         evaluation: dict[str, object],
         oof_predictions: pd.DataFrame,
         image_manifest: pd.DataFrame,
+        feature_cache: dict[int, Cache],
         labels: dg.ResourceParam[LabelSource],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult[str]:
@@ -92,7 +100,7 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
                 config=blueprint.with_training(settings.load()),
                 oof=oof_predictions,
                 metrics=evaluation,
-                manifest=image_manifest,
+                manifest=with_refusals(image_manifest, _refused(feature_cache)),
                 label_warnings=labels.read().warnings,
                 fingerprints={"extraction": blueprint.extraction},
                 versions=package_versions(),
@@ -109,6 +117,11 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
 
 
 _LOCATIONS = {"images", "labels"}
+
+
+def _refused(caches: Mapping[int, Cache]) -> dict[str, str]:
+    """The reason of each photo that could not be embedded, by its id."""
+    return {p.image_id: p.reason for fold in sorted(caches) for p in caches[fold].quarantined()}
 
 
 def _image(png: bytes) -> dg.MarkdownMetadataValue:

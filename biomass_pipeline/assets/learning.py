@@ -168,7 +168,7 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
                 ),
                 "constant": constant_predictions(
                     label_table, fold_assignment, fold=fold, targets=data.target_names, level=level
-                ),
+                ).pipe(_embedded, features),
             },
             labels=label_table,
             fold=fold,
@@ -177,6 +177,11 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         return table_result(table, photos=len(features.image_ids))
 
     return [mil_checkpoint, ridge_baseline, fold_predictions]
+
+
+def _embedded(predictions: pd.DataFrame, features: FeatureSet) -> pd.DataFrame:
+    """Only photos that every model could see: the others are quarantined."""
+    return predictions[predictions["image_id"].isin(features.image_ids)]
 
 
 def _model_result(

@@ -18,7 +18,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-cache_app = typer.Typer(help="Look at the feature cache.", no_args_is_help=True)
+cache_app = typer.Typer(
+    help="Look at the feature cache, mend it, clear it up.", no_args_is_help=True
+)
 app.add_typer(cache_app, name="cache")
 
 ConfigOption = Annotated[
@@ -82,9 +84,33 @@ def init(  # noqa: PLR0913  # one argument an option
 
 @app.command()
 def doctor(
-    *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    bench: Annotated[
+        bool, typer.Option("--bench", help="Measure this machine instead; about a minute.")
+    ] = False,
+    photos: Annotated[
+        str | None, typer.Option(help="With --bench: the photos whose hours are wanted.")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="With --bench: time this backbone, untrained. Repeatable."),
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check versions, device, disk, weights and data: what is wrong and what to do."""
+    if bench:
+        from biomass_pipeline.cli import benchmarking  # noqa: PLC0415  # as above
+
+        raise typer.Exit(
+            benchmarking.bench(
+                config, _texts(set_), photos=photos, models=_texts(model), json_only=as_json
+            )
+        )
+    if photos or model:
+        msg = "--photos and --model belong to --bench"
+        raise typer.BadParameter(msg)
     from biomass_pipeline.cli.diagnosis import diagnose  # noqa: PLC0415  # as above
 
     raise typer.Exit(diagnose(config, _texts(set_), as_json=as_json))
@@ -107,9 +133,24 @@ def run(
 
 @app.command()
 def status(
-    *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow what is being extracted, until it ends.")
+    ] = False,
+    interval: Annotated[
+        float, typer.Option(min=0.1, help="With --watch: seconds from look to look.")
+    ] = 5.0,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what is stale and why, without running it."""
+    if watch:
+        from biomass_pipeline.cli.watching import watch_extraction  # noqa: PLC0415  # as above
+
+        raise typer.Exit(
+            watch_extraction(config, _texts(set_), interval_s=interval, as_json=as_json)
+        )
     from biomass_pipeline.cli.showing import show_status  # noqa: PLC0415  # as above
 
     raise typer.Exit(show_status(config, _texts(set_), as_json=as_json))
@@ -136,6 +177,14 @@ def ui(
     raise typer.Exit(serve(config, _texts(set_), port=port))
 
 
+@app.command()
+def backbones(*, as_json: JsonOption = False) -> None:
+    """List the backbones: width, patch size, licence, and where their weights are."""
+    from biomass_pipeline.cli.backbones import show_backbones  # noqa: PLC0415  # as above
+
+    show_backbones(as_json=as_json)
+
+
 @cache_app.command("info")
 def cache_info(
     *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
@@ -148,12 +197,33 @@ def cache_info(
 
 @cache_app.command("verify")
 def cache_verify(
-    *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Embed again what is damaged, and nothing else.")
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Read every cache file and compare it with its fold's tiles."""
-    from biomass_pipeline.cli.showing import verify_cache  # noqa: PLC0415  # as above
+    """Read every cache file and compare it with its checksums and its fold's tiles."""
+    from biomass_pipeline.cli import caching  # noqa: PLC0415  # as above
 
-    raise typer.Exit(verify_cache(config, _texts(set_), as_json=as_json))
+    look = caching.repair_cache if repair else caching.verify_cache
+    raise typer.Exit(look(config, _texts(set_), as_json=as_json))
+
+
+@cache_app.command("prune")
+def cache_prune(
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete the caches of earlier configurations, and what is left beside the current one's."""
+    from biomass_pipeline.cli.caching import prune_cache  # noqa: PLC0415  # as above
+
+    raise typer.Exit(prune_cache(config, _texts(set_), yes=yes, as_json=as_json))
 
 
 def main() -> None:

@@ -11,12 +11,13 @@ import pandas as pd
 import typer
 import yaml
 
-from biomass_pipeline.config import DataConfig, FoldsConfig, parse_config
+from biomass_pipeline.config import DataConfig, FoldsConfig, ImagingConfig, parse_config
 from biomass_pipeline.errors import FileInTheWayError, MissingInputError, UnreadableImageError
 from biomass_pipeline.manifest import (
     ImageFolder,
-    load_photo,
+    ReadLimits,
     n_groups,
+    open_photo,
     propose_data,
     propose_tiling,
     read_cells,
@@ -100,9 +101,12 @@ def _typical_size(folder: ImageFolder) -> tuple[int, int]:
 
 
 def _readable_sizes(folder: ImageFolder) -> Iterator[tuple[int, int]]:
+    limits = ReadLimits(
+        max_pixels=DataConfig().max_pixels, stream_above_px=ImagingConfig().stream_above_px
+    )
     for file in folder.files():
         with folder.open(file.path) as stream, suppress(UnreadableImageError):
-            yield load_photo(stream, max_pixels=DataConfig().max_pixels).size_px
+            yield open_photo(stream, limits=limits).picture(only_validity=True).size_px
 
 
 def _from(output: Path, location: str) -> str:

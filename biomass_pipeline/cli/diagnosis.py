@@ -12,9 +12,8 @@ import typer
 from biomass_pipeline.cli.opening import open_project
 from biomass_pipeline.cli.terminal import open_console, show_table
 from biomass_pipeline.errors import BiomassError, MissingInputError
-from biomass_pipeline.features import fetch_weights
+from biomass_pipeline.features import fetch_weights, usable_devices
 from biomass_pipeline.manifest import ImageFolder, read_labels
-from biomass_pipeline.orchestration import usable_device
 from biomass_pipeline.project import Project
 from biomass_pipeline.reporting import package_versions
 
@@ -78,7 +77,7 @@ def _examined(what: str, look: Callable[[], str]) -> Finding:
 
 def _device(project: Project) -> str:
     configured = project.config.compute.device
-    found = usable_device(configured)
+    found = ", ".join(usable_devices(configured))
     return f"{found} (chosen by auto)" if configured == "auto" else found
 
 

@@ -26,8 +26,10 @@ class TerminalReporter:
         """A callback for one fold's extraction."""
         show = self._bar(fold) if self.console.is_terminal else self._lines(fold)
 
+        before = self.n_embedded
+
         def report(progress: Progress) -> None:
-            self.n_embedded += 1
+            self.n_embedded = before + progress.n_photos - progress.n_refused
             show(progress)
 
         return report

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.progress import TerminalReporter, announcer
 from biomass_pipeline.cli.terminal import open_console, show_table
 from biomass_pipeline.evaluation import score_table
+from biomass_pipeline.manifest import with_refusals
 from biomass_pipeline.orchestration import Graph, exclusive
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import FeatureFolder
@@ -46,13 +48,14 @@ def run_stale(
         wanted = graph.select(select, fold=fold)
         graph.observe()
         ran = graph.run(wanted, on_step=announcer(console))
+        extraction = _extraction(graph)
         if all(verdict.fresh for verdict in graph.verdicts(graph.select())):
-            _prune(project, graph)
+            FeatureFolder(project.layout).prune(extraction)
     summary = {
         "materialized": [str(node) for node in ran],
         "photos_embedded": reporter.n_embedded,
         "seconds": round(time.monotonic() - started_s, 1),
-        **_outcome(project),
+        **_outcome(project, extraction),
     }
     if as_json:
         typer.echo(json.dumps(summary))
@@ -75,32 +78,42 @@ def run_report(config: Path | None, overrides: tuple[str, ...]) -> int:
     return run_stale(config, overrides, select="+report")
 
 
-def _prune(project: Project, graph: Graph) -> None:
-    handles = (graph.defs.resources or {})["feature_handles"]
-    FeatureFolder(project.layout).prune(handles.fingerprint)
+def _extraction(graph: Graph) -> str:
+    fingerprint: str = (graph.defs.resources or {})["feature_handles"].fingerprint
+    return fingerprint
 
 
-def _outcome(project: Project) -> dict[str, Any]:
-    quarantined = _quarantined(project.layout.table("image_manifest"))
+def _outcome(project: Project, extraction: str) -> dict[str, Any]:
+    quarantine = _quarantine(project, extraction)
     metrics = project.layout.metrics
     return {
-        "quarantined": len(quarantined),
-        "quarantine": quarantined,
+        "quarantined": len(quarantine),
+        "quarantine": quarantine,
         "report": str(project.layout.report),
         "metrics": json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else None,
     }
 
 
-def _quarantined(manifest: Path) -> list[dict[str, str]]:
-    """Path and reason of each photo or label that is left out."""
+def _quarantine(project: Project, extraction: str) -> list[dict[str, str]]:
+    """Path and reason of each photo or label that is left out, at the door or in extraction."""
+    manifest = project.layout.table("image_manifest")
     if not manifest.exists():
         return []
-    table = pd.read_parquet(manifest, columns=["path", "status", "reason"])
+    table = pd.read_parquet(manifest, columns=["image_id", "path", "status", "reason"])
+    table = with_refusals(table, dict(_refused(project, extraction)))
     left_out = table[table["status"] == "quarantined"]
     return [
         {"path": str(path), "reason": str(reason)}
         for path, reason in zip(left_out["path"], left_out["reason"], strict=True)
     ]
+
+
+def _refused(project: Project, extraction: str) -> Iterator[tuple[str, str]]:
+    folder = FeatureFolder(project.layout)
+    for fold in range(project.config.folds.n_folds):
+        if project.layout.feature_cache(extraction, fold).exists():
+            for photo in folder.open(fold, extraction).quarantined():
+                yield photo.image_id, photo.reason
 
 
 def _print_summary(console: Console, project: Project, summary: dict[str, Any]) -> None:

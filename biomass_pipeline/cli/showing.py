@@ -6,19 +6,27 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import typer
 
 from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.terminal import open_console, show_table
-from biomass_pipeline.errors import BiomassError, MissingCacheError, MissingTableError
+from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.orchestration import LogReporter, Verdict, blueprint_of
 from biomass_pipeline.project import Project
-from biomass_pipeline.store import FeatureFolder, FoldContents, describe
+from biomass_pipeline.store import describe
 
-_FAILED = 1
 _AFTER = " What comes after them runs too if their content changes."
-_CACHE_COLUMNS = ("file", "photos", "rows", "width", "dtype", "MB", "backbone", "problem")
+_CACHE_COLUMNS = (
+    "file",
+    "photos",
+    "rows",
+    "quarantined",
+    "width",
+    "dtype",
+    "MB",
+    "backbone",
+    "problem",
+)
 
 
 def show_status(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
@@ -103,43 +111,8 @@ def show_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bool
     return 0
 
 
-def verify_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
-    """Read every fold's file whole and hold it against the fold's tiles.
-
-    Returns:
-        0, or 1 when a file is missing, damaged or holds other photos.
-    """
-    project = open_project(config, overrides)
-    if not _cache_files(project):
-        raise MissingCacheError(project.layout.features(blueprint_of(project).extraction))
-    problems = {
-        str(fold): problem
-        for fold in range(project.config.folds.n_folds)
-        if (problem := _fold_problem(project, fold)) is not None
-    }
-    if as_json:
-        typer.echo(json.dumps({"folds": project.config.folds.n_folds, "problems": problems}))
-    else:
-        for fold in range(project.config.folds.n_folds):
-            typer.echo(f"fold {fold}: {problems.get(str(fold), 'whole')}")
-    return _FAILED if problems else 0
-
-
-def _fold_problem(project: Project, fold: int) -> str | None:
-    path = project.layout.partitioned_table("patch_index", fold)
-    try:
-        if not path.exists():
-            raise MissingTableError("patch_index", path)
-        cache = FeatureFolder(project.layout).open(fold, blueprint_of(project).extraction)
-        cache.check_whole()
-        cache.check_contents(FoldContents.from_patch_index(pd.read_parquet(path)))
-    except BiomassError as error:
-        return str(error)
-    return None
-
-
 def _cache_files(project: Project) -> list[Path]:
-    return sorted((project.layout.root / "features").glob("*/fold_*"))
+    return sorted(project.layout.extractions.glob("*/fold_*"))
 
 
 def _cache_row(path: Path, current: str) -> dict[str, Any]:

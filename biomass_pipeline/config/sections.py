@@ -150,6 +150,14 @@ class RayConfig(Section):
         default=1.0, gt=0, description="GPUs, or a share of one, where the cluster has any."
     )
 
+    @field_validator("cpus_per_actor", "gpus_per_actor")
+    @classmethod
+    def _only_one_can_be_shared(cls, value: float) -> float:
+        if value > 1 and not value.is_integer():
+            msg = "above one, Ray gives whole ones only"
+            raise ValueError(msg)
+        return value
+
 
 class ComputeConfig(Section):
     """What the work runs on; never changes a result, so never part of a fingerprint."""

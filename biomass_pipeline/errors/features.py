@@ -86,3 +86,145 @@ class TokenCountError(BiomassError):
             f"{name} gave {found} tokens a tile, but {prefix} prefix tokens and {patches} patches "
             f"were expected. Its class token cannot be told from the rest: use another backbone."
         )
+
+
+class UnsupportedReadingError(BiomassError):
+    """A backbone cannot give the tokens or layers that the configuration asks for."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, *, setting: str, reason: str, works: str) -> None:
+        option, _, value = setting.partition(": ")
+        super().__init__(
+            f"{name} cannot be read with `backbone.{option}` {value}: {reason}. Set "
+            f"`backbone.{option}` to {works}."
+        )
+
+
+class BackbonePluginError(BiomassError):
+    """An installed package offers a backbone that cannot be used."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, *, packages: Sequence[str], problem: str) -> None:
+        super().__init__(
+            f"The backbone `{name}` of {' and '.join(packages)} cannot be used: {problem}. Mend or "
+            f"remove what offers it, or set `backbone.name` to another backbone."
+        )
+
+
+class UnusableTileError(BiomassError):
+    """A network fails on tiles of this size, for a reason that only it knows."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, *, tile_px: int, reason: str) -> None:
+        super().__init__(
+            f"{name} cannot embed tiles of {tile_px} px (`tiling.tile_px`): {reason}. Set it to "
+            f"the size the network was trained at, or use another backbone."
+        )
+
+
+class PrecisionMemoryError(BiomassError):
+    """A network does not fit in memory twice, as choosing a precision by measurement needs."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, *, device: str) -> None:
+        super().__init__(
+            f"{name} does not fit in the memory of {device} in float32 and bf16 at once, so no "
+            f"precision can be chosen by measuring. Set `backbone.precision` to bf16, or use a "
+            f"larger device."
+        )
+
+
+class CompileError(BiomassError):
+    """A network cannot be compiled on this machine."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, *, reason: str) -> None:
+        super().__init__(
+            f"{name} cannot be compiled on this machine: {reason}. Set `backbone.compile` to "
+            f"false, or install a C++ compiler."
+        )
+
+
+class MissingRayError(BiomassError):
+    """Ray is asked for and not installed."""
+
+    exit_code = 2
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"`compute.engine` is ray, but Ray cannot be imported ({reason}). Install it with "
+            f'`pip install "biomass-pipeline[ray]"`, or set `compute.engine` to local.'
+        )
+
+
+class UnreachableClusterError(BiomassError):
+    """No Ray cluster answers at the configured address."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"No Ray cluster can be used at {address}: {reason}. Start one with `ray start "
+            f"--head`, correct `compute.ray.address`, or leave it out for a cluster on this "
+            f"machine."
+        )
+
+
+class ClusterStartError(BiomassError):
+    """Ray cannot start a cluster on this machine."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Ray cannot start a cluster on this machine: {reason}. It needs room in /dev/shm and "
+            f"in /tmp/ray; or set `compute.engine` to local."
+        )
+
+
+class SmallClusterError(BiomassError):
+    """The workers asked for do not fit a Ray cluster."""
+
+    exit_code = 2
+
+    def __init__(self, asked: int, *, needs: str, fits: int, found: str) -> None:
+        super().__init__(
+            f"{asked} Ray workers with {needs} each were asked for, but the cluster has {found} "
+            f"and holds {fits}. Lower `actors`, `cpus_per_actor` or `gpus_per_actor` under "
+            f"`compute.ray`, or use a larger cluster."
+        )
+
+
+class ClusterWorkerError(BiomassError):
+    """A Ray worker cannot work at all, for a reason that no photo is to blame for."""
+
+    def __init__(self, host: str, trouble: str) -> None:
+        where = f" on {host}" if host else ""
+        super().__init__(
+            f"A Ray worker{where} gave up: {trouble}. Every machine of the cluster needs the same "
+            f"packages, the photos and the checkpoint at the same place, and memory for the "
+            f"backbone; what arrived is kept."
+        )
+
+
+class ClusterFailedError(BiomassError):
+    """Ray itself stopped working under an extraction."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The extraction on Ray stopped: {reason}. What arrived is kept: run again to go on, "
+            f"or set `compute.engine` to local."
+        )
+
+
+class ClusterPrecisionError(BiomassError):
+    """The machines of a cluster would each choose a precision of their own."""
+
+    exit_code = 2
+
+    def __init__(self) -> None:
+        super().__init__(
+            "On a cluster `backbone.precision: auto` could mean another precision on each machine. "
+            "Set it to fp32, bf16 or bf16-autocast."
+        )

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from biomass_pipeline.errors.family import BiomassError
 
+_SHOWN = 10
+
 
 class StaleCacheError(BiomassError):
     """A feature cache was written by a different extraction than the one requested."""
@@ -31,19 +33,80 @@ class DamagedCacheError(BiomassError):
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(
-            f"{path} is not a usable feature cache: {problem}. Delete the file and run "
-            f"`biomass run`: photos that other fold files hold are copied, the rest are embedded."
+            f"{path} is not a usable feature cache: {problem}. Run `biomass cache verify "
+            f"--repair`: what is undamaged here or in other fold files is copied, only the rest is "
+            f"embedded."
         )
 
 
 class FeatureRangeError(BiomassError):
     """A backbone gave a value that cannot be stored."""
 
-    def __init__(self, image_id: str, *, backbone: str, dtype: str, largest: float) -> None:
+    def __init__(
+        self, image_id: str, *, tile: str, backbone: str, dtype: str, largest: float
+    ) -> None:
         super().__init__(
-            f"Backbone {backbone} gave photo {image_id} a feature that {dtype} cannot hold "
-            f"(largest size {largest:g}). Set `cache.dtype: float32` if it is finite, else check "
-            f"the weights."
+            f"Backbone {backbone} gave photo {image_id}, {tile}, a feature that {dtype} cannot "
+            f"hold (largest size {largest:g}). Set `cache.dtype: float32` if it is finite, else "
+            f"check the weights."
+        )
+
+
+class FeatureShapeError(BiomassError):
+    """A backbone gave other rows than the cache was laid out for."""
+
+    def __init__(self, image_id: str, *, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+        super().__init__(
+            f"The backbone gave photo {image_id} rows of shape {found}, but the cache has room for "
+            f"{expected}. Check that `backbone.tokens`, `layers` and `views` fit the backbone; a "
+            f"file of another width in the same folder is to be moved away."
+        )
+
+
+class UnfinishedCacheError(BiomassError):
+    """An extraction ended without an error and without all of its tiles."""
+
+    def __init__(self, path: Path, *, image_id: str, n_photos: int) -> None:
+        super().__init__(
+            f"{path} lacks tiles of {n_photos} photo(s), {image_id} first, although the extraction "
+            f"ended. That is a mistake of the engine; nothing was published, what is done is kept, "
+            f"and `biomass run` asks for the missing tiles again."
+        )
+
+
+class TooManyRefusedError(BiomassError):
+    """More photos of a fold cannot be embedded than the configuration tolerates."""
+
+    def __init__(
+        self, path: Path, *, refused: Sequence[tuple[str, str]], total: int, limit: int
+    ) -> None:
+        listed = "\n".join(f"  - {photo}: {reason}" for photo, reason in refused[:_SHOWN])
+        more = f"\n  ... and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
+        super().__init__(
+            f"{len(refused)} of {total} photos could not be embedded, more than the {limit} that "
+            f"`data.max_quarantined_fraction` allows for {path}:\n{listed}{more}\n"
+            f"The cache is as it was, and what was embedded is kept. Mend these photos, or raise "
+            f"the limit, and run `biomass run` again."
+        )
+
+
+class UnwritableCacheError(BiomassError):
+    """The disk or the folder does not take a feature cache."""
+
+    def __init__(self, path: Path, *, why: str, remedy: str) -> None:
+        super().__init__(
+            f"{path} cannot be written: {why}. What was cached before is as it was. {remedy}, then "
+            f"run `biomass run` again: it goes on from the tiles that reached the disk."
+        )
+
+
+class BusyCacheError(BiomassError):
+    """Another process writes the same fold."""
+
+    def __init__(self, path: Path, *, owner: str) -> None:
+        super().__init__(
+            f"{path} is being written by {owner}. Two runs would embed the same photos twice: wait "
+            f"until it ends (`biomass status --watch` shows how far it is), or stop it."
         )
 
 

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 Tiles = NDArray[np.uint8]
 Features = NDArray[np.float32]
+# Tiles a thread gets at once where each is described alone: evens out the slow ones.
+TILES_A_THREAD = 4
 
 
 @runtime_checkable
 class Backbone(Protocol):
-    """A frozen network: uint8 RGB tiles in, one feature row a tile out.
+    """A frozen network: uint8 RGB tiles in, feature rows out.
 
-    The row of a tile never depends on the tiles beside it.
+    The rows of a tile never depend on the tiles beside it.
     """
 
     @property
@@ -44,8 +46,23 @@ class Backbone(Protocol):
         """Everything that decides the output, for the extraction's fingerprint."""
         ...
 
+    @property
+    def batch_size(self) -> int:
+        """How many tiles it likes at once; falls when a device's memory runs out."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """The arithmetic in use, such as `bf16`; empty where there is no choice."""
+        ...
+
     def embed(self, tiles: Tiles) -> Features:
-        """Embed tiles of shape (tile, side, side, 3) into rows of shape (tile, feature)."""
+        """Embed tiles of shape (tile, side, side, 3).
+
+        Returns:
+            Shape (tile * rows a tile, feature). The rows of a tile lie together: view by view,
+            and within a view its cells row by row.
+        """
         ...
 
 

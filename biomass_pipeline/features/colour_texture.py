@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from biomass_pipeline.features.backbone import Features, Tiles, embed_each
+from biomass_pipeline.features.backbone import TILES_A_THREAD, Features, Tiles, embed_each
 from biomass_pipeline.features.colour import describe_colour, vegetation_indices
 from biomass_pipeline.features.texture import describe_texture
 
@@ -21,10 +21,12 @@ class ColourTexture:
 
     name = NAME
     weights_sha256 = ""
+    precision = ""
 
     def __init__(self, tile_px: int, *, threads: int = 1) -> None:
         self.tile_px = tile_px
         self._threads = threads
+        self.batch_size = TILES_A_THREAD * threads
 
     @property
     def identity(self) -> Mapping[str, str]:

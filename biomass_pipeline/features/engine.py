@@ -1,138 +1,257 @@
-"""The local extraction engine: decode ahead, cut tiles, fill batches across photos, embed."""
+"""The extraction engine of one machine: decode ahead, fill batches across photos, embed, in order.
 
-import hashlib
+The caller's thread is the single writer: threads decode a bounded number of photos ahead, and each
+lane (a backbone on a device) embeds in a thread of its own, so decoding, embedding and writing
+overlap while the memory stays bounded.
+"""
+
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from biomass_pipeline.errors import ChangedImageError
-from biomass_pipeline.features.backbone import Backbone
-from biomass_pipeline.imaging import cut_tiles, decode
+from biomass_pipeline.errors import BiomassError
+from biomass_pipeline.features.backbone import Backbone, Features, Tiles
+from biomass_pipeline.features.photos import Chunk, Photo, Reading, chunks_of, refusal
 
-# Decoded photos that wait for the backbone, per decoding thread: bounds the memory.
-_AHEAD = 2
+# Photos that wait decoded, per decoding thread: bounds the memory, with one batch a lane.
+_PHOTOS_AHEAD = 2
 
 
 @dataclass(frozen=True)
-class Photo:
-    """One photo to embed.
+class Block:
+    """Some tiles of one photo with their rows, or the reason why the photo is refused.
 
     Attributes:
-        path: Relative to the image folder.
-        sha256: The content that the manifest saw.
-        coords: Shape (tile, 2), each tile's (row_px, col_px).
+        photo: Its position among the photos.
+        tiles: Shape (tile,), positions among the photo's tiles.
+        features: Shape (tile * rows a tile, feature), the rows of a tile together.
+        reason: Why the photo cannot be embedded; then there are no tiles.
     """
 
-    path: str
-    sha256: str
-    coords: NDArray[np.int32]
+    photo: int
+    tiles: NDArray[np.int64]
+    features: NDArray[np.float32]
+    reason: str = ""
 
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an extraction is."""
-
-    n_photos: int
-    n_tiles: int
-    total_photos: int
-    total_tiles: int
-
-
-@dataclass(frozen=True)
-class Workers:
-    """How the work is spread; never changes a result."""
-
-    batch_size: int
-    decode_threads: int
-    max_pixels: int
+    @classmethod
+    def refused(cls, photo: int, reason: str) -> Self:
+        """The block of a photo that cannot be embedded."""
+        return cls(photo, np.empty(0, np.int64), np.empty((0, 0), np.float32), reason)
 
 
 def embed_photos(
     photos: Sequence[Photo],
+    wanted: Mapping[int, NDArray[np.int64]],
     *,
-    read: Callable[[str], bytes],
-    backbone: Backbone,
-    tile_px: int,
-    workers: Workers,
-    on_progress: Callable[[Progress], None],
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield each photo's position and features, shape (tile, feature), in order.
+    reading: Reading,
+    backbones: Sequence[Backbone],
+) -> Iterator[Block]:
+    """Yield the rows of the tiles that are wanted, batch after batch, in order.
 
-    Photos are decoded once, by threads, a bounded number ahead; batches run across photos.
+    A photo that cannot be read, or on which alone the backbone fails, is tried once more by itself;
+    then it gives a block with the reason, and the rest goes on.
+
+    Args:
+        photos: The photos of a fold.
+        wanted: For each photo's position, the positions of its tiles to embed.
+        reading: How photos are read.
+        backbones: One a lane; the lanes work side by side, and one may be listed twice.
 
     Raises:
-        ChangedImageError: A photo is not the one that the manifest saw.
-        UnreadableImageError: A photo cannot be decoded.
+        BiomassError: What is wrong with the set-up rather than with a photo.
     """
-    total_tiles = sum(len(photo.coords) for photo in photos)
-    n_tiles = 0
-    tiles = _tiles_ahead(photos, read, tile_px, workers)
-    for position, features in enumerate(_embed_across(tiles, backbone, workers.batch_size)):
-        n_tiles += len(features)
-        yield position, features
-        on_progress(Progress(position + 1, n_tiles, len(photos), total_tiles))
+    refused: set[int] = set()
+    with _Lanes(backbones) as lanes, closing(_chunks(photos, wanted, reading)) as chunks:
+        running: deque[tuple[_Batch, Future[Features]]] = deque()
+        for batch in _batches(chunks, lanes.batch_size):
+            # A lane gets its next batch when the last one is written: a killed run has lost one
+            # batch a lane at most. The next batch is filled meanwhile, so the lane hardly waits.
+            if len(running) == lanes.number:
+                yield from _blocks(*running.popleft(), lanes, refused)
+            running.append((batch, lanes.submit(batch.pixels)))
+        while running:
+            yield from _blocks(*running.popleft(), lanes, refused)
 
 
-def _tiles_ahead(
-    photos: Sequence[Photo], read: Callable[[str], bytes], tile_px: int, workers: Workers
-) -> Iterator[NDArray[np.uint8]]:
-    """Each photo's tiles, shape (tile, side, side, 3), decoded by threads a few photos ahead."""
+@dataclass(frozen=True)
+class _Batch:
+    """Tiles of one or several chunks, and whose they are."""
 
-    def load(photo: Photo) -> NDArray[np.uint8]:
-        data = read(photo.path)
-        if hashlib.sha256(data).hexdigest() != photo.sha256:
-            raise ChangedImageError(photo.path)
-        image = decode(data, max_pixels=workers.max_pixels)
-        return cut_tiles(image, photo.coords[:, 0], photo.coords[:, 1], tile_px)
+    pixels: Tiles
+    parts: list[tuple[Chunk, slice]]
 
-    waiting: deque[Future[NDArray[np.uint8]]] = deque()
-    with ThreadPoolExecutor(workers.decode_threads, thread_name_prefix="decode") as pool:
+
+class _Lanes:
+    """The backbones, each busy with one batch at a time."""
+
+    def __init__(self, backbones: Sequence[Backbone]) -> None:
+        self.number = len(backbones)
+        self.batch_size = max(backbone.batch_size for backbone in backbones)
+        self._idle: SimpleQueue[Backbone] = SimpleQueue()
+        for backbone in backbones:
+            self._idle.put(backbone)
+        self._pool = ThreadPoolExecutor(self.number, thread_name_prefix="lane")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def submit(self, pixels: Tiles) -> "Future[Features]":
+        return self._pool.submit(self._embed, pixels)
+
+    def _embed(self, pixels: Tiles) -> Features:
+        if not len(pixels):
+            return np.empty((0, 0), np.float32)
+        backbone = self._idle.get()
         try:
-            for photo in photos:
-                waiting.append(pool.submit(load, photo))
-                if len(waiting) > workers.decode_threads * _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            return backbone.embed(pixels)
         finally:
-            for future in waiting:
-                future.cancel()
+            self._idle.put(backbone)
 
 
-def _embed_across(
-    photos: Iterator[NDArray[np.uint8]], backbone: Backbone, batch_size: int
-) -> Iterator[NDArray[np.float32]]:
-    """Features photo by photo, while the batches take tiles from several photos."""
-    lengths: deque[int] = deque()
-    tiles: list[NDArray[np.uint8]] = []
-    rows: list[NDArray[np.float32]] = []
-    for photo in photos:
-        lengths.append(len(photo))
-        tiles.append(photo)
-        while sum(map(len, tiles)) >= batch_size:
-            pool = np.concatenate(tiles) if len(tiles) > 1 else tiles[0]
-            rows.append(backbone.embed(pool[:batch_size]))
-            tiles = [pool[batch_size:]] if len(pool) > batch_size else []
-        yield from _finished(lengths, rows)
-    if tiles:
-        rows.append(backbone.embed(np.concatenate(tiles)))
-    yield from _finished(lengths, rows)
+def _chunks(
+    photos: Sequence[Photo], wanted: Mapping[int, NDArray[np.int64]], reading: Reading
+) -> Generator[Chunk]:
+    """The photos' tiles in order, decoded by threads a bounded number ahead."""
+    with ThreadPoolExecutor(reading.threads, thread_name_prefix="decode") as pool:
+        ahead: deque[_Source] = deque()
+        try:
+            for position, tiles in wanted.items():
+                if len(tiles):
+                    ahead.append(_Source(photos[position], position, tiles, reading, pool))
+                if len(ahead) > reading.threads * _PHOTOS_AHEAD:
+                    yield from ahead.popleft().chunks()
+            while ahead:
+                yield from ahead.popleft().chunks()
+        finally:
+            for source in ahead:
+                source.cancel()
 
 
-def _finished(
-    lengths: deque[int], rows: list[NDArray[np.float32]]
-) -> Iterator[NDArray[np.float32]]:
-    """Take the photos whose rows are all there, leaving the rest in `lengths` and `rows`."""
-    if not rows:
+class _Source:
+    """One photo being decoded: its next chunk is always under way."""
+
+    def __init__(
+        self,
+        photo: Photo,
+        position: int,
+        tiles: NDArray[np.int64],
+        reading: Reading,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._what = (photo, position, tiles, reading)
+        self._n_tiles = len(tiles)
+        self._pool = pool
+        self._stream = chunks_of(*self._what)
+        self._next = pool.submit(next, self._stream)
+
+    def chunks(self) -> Iterator[Chunk]:
+        try:
+            chunk = self._next.result()
+        except Exception:  # noqa: BLE001  # whatever it was, the second look says
+            chunk = self._again()
+        while not chunk.reason:
+            self._n_tiles -= len(chunk.tiles)
+            if not self._n_tiles:
+                break
+            self._next = self._pool.submit(next, self._stream)
+            yield chunk
+            chunk = self._following()
+        yield chunk
+
+    def cancel(self) -> None:
+        self._next.cancel()
+
+    def _again(self) -> Chunk:
+        """A second look, with nothing else decoded in this thread meanwhile."""
+        self._stream = chunks_of(*self._what)
+        try:
+            return next(self._stream)
+        except Exception as error:  # noqa: BLE001  # decoders raise anything on damaged files
+            return Chunk.refused(self._what[1], refusal(error))
+
+    def _following(self) -> Chunk:
+        try:
+            return self._next.result()
+        except Exception as error:  # noqa: BLE001  # as above
+            return Chunk.refused(self._what[1], refusal(error))
+
+
+def _batches(chunks: Iterator[Chunk], batch_size: int) -> Iterator[_Batch]:
+    """Batches of one size across chunks; only the last may be smaller."""
+    filling: list[tuple[Chunk, slice]] = []
+    room = batch_size
+    for chunk in chunks:
+        if chunk.reason:
+            filling.append((chunk, slice(0, 0)))
+        start = 0
+        while start < len(chunk.tiles):
+            stop = min(start + room, len(chunk.tiles))
+            filling.append((chunk, slice(start, stop)))
+            room -= stop - start
+            start = stop
+            if room == 0:
+                yield _filled(filling)
+                filling, room = [], batch_size
+    if filling:
+        yield _filled(filling)
+
+
+def _filled(parts: list[tuple[Chunk, slice]]) -> _Batch:
+    pieces = [chunk.pixels[piece] for chunk, piece in parts if not chunk.reason]
+    if not pieces:
+        return _Batch(np.empty((0, 0, 0, 3), np.uint8), parts)
+    return _Batch(pieces[0] if len(pieces) == 1 else np.concatenate(pieces), parts)
+
+
+def _blocks(
+    batch: _Batch, embedded: "Future[Features]", lanes: _Lanes, refused: set[int]
+) -> Iterator[Block]:
+    """The blocks of one batch; after a photo is refused, nothing more of it."""
+    for block in _embedded(batch, embedded, lanes):
+        if block.photo not in refused:
+            yield block
+        if block.reason:
+            refused.add(block.photo)
+
+
+def _embedded(batch: _Batch, embedded: "Future[Features]", lanes: _Lanes) -> Iterator[Block]:
+    try:
+        rows = embedded.result()
+    except BiomassError:
+        raise
+    except Exception:  # noqa: BLE001  # of the device or the network: find out whose fault it is
+        yield from (_alone(chunk, piece, lanes) for chunk, piece in batch.parts)
         return
-    pool = np.concatenate(rows)
-    start = 0
-    while lengths and start + lengths[0] <= len(pool):
-        length = lengths.popleft()
-        yield pool[start : start + length]
-        start += length
-    rows[:] = [pool[start:]] if start < len(pool) else []
+    per_tile, start = len(rows) // max(len(batch.pixels), 1), 0
+    for chunk, piece in batch.parts:
+        stop = start + (piece.stop - piece.start) * per_tile
+        yield _block(chunk, piece, rows[start:stop])
+        start = stop
+
+
+def _alone(chunk: Chunk, piece: slice, lanes: _Lanes) -> Block:
+    """One photo of a failed batch by itself, so that a bad one costs nothing but itself."""
+    try:
+        rows = lanes.submit(chunk.pixels[piece]).result()
+    except BiomassError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the device's and the network's own errors
+        first = str(error).partition("\n")[0]
+        return Block.refused(chunk.photo, f"backbone failed: {type(error).__name__}: {first}")
+    return _block(chunk, piece, rows)
+
+
+def _block(chunk: Chunk, piece: slice, rows: Features) -> Block:
+    if chunk.reason:
+        return Block.refused(chunk.photo, chunk.reason)
+    return Block(chunk.photo, chunk.tiles[piece], rows)

@@ -11,11 +11,13 @@ class Joined:
     """Embeds a tile by each part and joins the rows in the order of the parts."""
 
     weights_sha256 = ""
+    precision = ""
 
     def __init__(self, name: str, parts: Sequence[Backbone]) -> None:
         self.name = name
         self.tile_px = parts[0].tile_px
         self.feature_dim = sum(part.feature_dim for part in parts)
+        self.batch_size = max(part.batch_size for part in parts)
         self._parts = tuple(parts)
 
     @property

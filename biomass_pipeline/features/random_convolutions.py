@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from biomass_pipeline.features.backbone import Features, Tiles, embed_each
+from biomass_pipeline.features.backbone import TILES_A_THREAD, Features, Tiles, embed_each
 
 NAME = "rcf"
 # Raise with any change to a number that the backbone gives.
@@ -71,11 +71,13 @@ class RandomConvolutions:
 
     name = NAME
     weights_sha256 = ""
+    precision = ""
 
     def __init__(self, tile_px: int, *, threads: int = 1) -> None:
         self.tile_px = tile_px
         self.feature_dim = 2 * sum(bank.filters for bank in BANKS)
         self._threads = threads
+        self.batch_size = TILES_A_THREAD * threads
         self._weights = [filter_weights(bank, seed=SEED + k) for k, bank in enumerate(BANKS)]
 
     @property

@@ -12,20 +12,14 @@ from typing import TypeVar
 
 from biomass_pipeline.config import BackboneConfig
 from biomass_pipeline.errors import MissingInputError, MissingWeightsError, UnknownBackboneError
+from biomass_pipeline.features.naming import Network, network_of
+from biomass_pipeline.features.views import view_identity
 
 RANDOM_SEED = 0
 PROBE_S = 5.0
 # The probe's own limit does not cover name resolution, which can block for most of a minute.
 GIVE_UP_S = 8.0
 HUB_FILE = "model.safetensors"
-DINOV2_SIZES = {"s": "small", "b": "base", "l": "large", "g": "giant"}
-# The names of facebookresearch/dinov2 and timm's names for the same networks.
-DINOV2_ALIASES = {
-    f"dinov2_vit{letter}14{suffix}": f"vit_{size}_patch14_{registers}dinov2"
-    for letter, size in DINOV2_SIZES.items()
-    for suffix, registers in (("", ""), ("_reg", "reg4_"))
-}
-DINOV2_TAG = "lvd142m"
 
 Answer = TypeVar("Answer")
 
@@ -44,27 +38,32 @@ class HubFile:
 def timm_identity(model: str, spec: BackboneConfig, *, base: Path) -> dict[str, str]:
     """What decides the output of a timm network.
 
-    Weights of the hub that were never fetched have no hash yet: fetch before fingerprinting.
+    Where the weights came from does not: the same bytes from a file and from the hub are the same
+    network. Weights of the hub that were never fetched have no hash yet: fetch before
+    fingerprinting.
 
     Args:
         model: The network in timm's naming.
-        spec: Which weights.
+        spec: Which weights, read how, computed how.
         base: What a relative `checkpoint` is relative to.
 
     Raises:
         MissingInputError: The checkpoint is not there.
     """
     origin, digest = _origin(model, spec, base=base)
-    return {
+    identity = {
         "name": f"timm:{model}",
         "weights": origin,
         "weights_sha256": digest,
         "tokens": spec.tokens,
         "layers": spec.layers,
+        "precision": spec.precision,
+        "compile": str(spec.compile),
         "input": "uint8 RGB, normalised by the network's own mean and standard deviation",
         "timm": metadata.version("timm"),
         "torch": metadata.version("torch"),
     }
+    return view_identity(identity, spec.views, spec.view_rows)
 
 
 def locate(model: str, spec: BackboneConfig, *, base: Path) -> Path | None:
@@ -152,9 +151,9 @@ def hub_file(model: str) -> HubFile:
         UnknownBackboneError: timm has no network of this name.
         MissingWeightsError: timm knows no place on the hub.
     """
-    name = model.removesuffix(f".{DINOV2_TAG}")
-    if name in DINOV2_ALIASES.values():
-        return HubFile(f"timm/{name}.{DINOV2_TAG}")
+    network = network_of(model)
+    if network:
+        return HubFile(network.hub_repo)
     # Only timm knows the places of other networks, at the price of importing torch.
     from timm.models import get_pretrained_cfg  # noqa: PLC0415
 
@@ -165,15 +164,20 @@ def hub_file(model: str) -> HubFile:
     return HubFile(place.hf_hub_id, place.hf_hub_filename or HUB_FILE)
 
 
+def is_here(network: Network) -> bool:
+    """Whether the weights of a registered network lie in this machine's cache of the hub."""
+    return cached_hub_file(HubFile(network.hub_repo)) is not None
+
+
 def _origin(model: str, spec: BackboneConfig, *, base: Path) -> tuple[str, str]:
     """What the weights are, in words, and their hash."""
     if spec.checkpoint:
-        return "checkpoint", file_sha256(checkpoint_path(spec.checkpoint, base=base))
+        return "pretrained", file_sha256(checkpoint_path(spec.checkpoint, base=base))
     if spec.random_weights:
         return f"random, seed {RANDOM_SEED}", ""
     file = hub_file(model)
     cached = cached_hub_file(file)
-    return f"pretrained, {file}", file_sha256(cached) if cached else ""
+    return ("pretrained", file_sha256(cached)) if cached else (f"not fetched from {file}", "")
 
 
 @lru_cache(maxsize=16)

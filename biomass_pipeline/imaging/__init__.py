@@ -1,10 +1,21 @@
 """Pixels: a photo decoded once into upright 8-bit RGB, and its tiles cut out as uint8.
 
-What counts as a readable photo is decided in `manifest.photograph`, so that the manifest and this
-room always agree.
+What counts as a readable photo, and how its rows are read, is decided in `manifest.photograph`, so
+that the manifest and this room always agree.
 """
 
-from biomass_pipeline.imaging.decoding import decode
+from biomass_pipeline.imaging.decoding import decode, decoder_identity
+from biomass_pipeline.imaging.memory import keep_freed_memory
+from biomass_pipeline.imaging.reading import TileChunk, read_tiles
 from biomass_pipeline.imaging.tiles import cut_tiles
+from biomass_pipeline.manifest import ReadLimits
 
-__all__ = ["cut_tiles", "decode"]
+__all__ = [
+    "ReadLimits",
+    "TileChunk",
+    "cut_tiles",
+    "decode",
+    "decoder_identity",
+    "keep_freed_memory",
+    "read_tiles",
+]

@@ -1,36 +1,34 @@
 """From a file's bytes to upright 8-bit RGB, once a photo.
 
-Pillow decodes everything. OpenCV's exact JPEG decoder gives the same pixels and is hardly faster,
-while its verdict on damaged files differs from the manifest's.
+OpenCV decodes ordinary JPEGs faster than Pillow and to the same pixels; everything else, and
+whatever OpenCV declines, is Pillow's, GDAL's or libvips' as the manifest's room decides. Whether a
+file is damaged is the manifest's verdict on the same bytes: OpenCV's is not asked.
 """
 
+from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from biomass_pipeline.manifest.photograph import LoadedPhoto, load_photo
+from biomass_pipeline.imaging.colours import rgb
+from biomass_pipeline.manifest import HeldPhoto, Photo, ReadLimits, naming_damage, open_photo
 
-# EXIF 2.32, table 6: what turns the stored picture upright.
-_UPRIGHT: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_WHITE: Final = (255, 255, 255, 255)
+_OPENCV: Final = (
+    "opencv-python-headless",
+    "opencv-python",
+    "opencv-contrib-python-headless",
+    "opencv-contrib-python",
+)
 
 
 def decode(data: bytes, *, max_pixels: int) -> NDArray[np.uint8]:
-    """Decode a photo into upright RGB.
+    """Decode a photo of any size into upright RGB, held whole.
 
-    Grey is repeated over the channels, transparency is laid on white, CMYK is converted, and 16-bit
-    values are scaled from 0..65535 to 0..255.
+    Grey is repeated over the channels, transparency and nodata are laid on white, CMYK is
+    converted, 16-bit grey is scaled from 0..65535 to 0..255, and of 16-bit colours the upper byte
+    is taken.
 
     Args:
         data: The whole file: JPEG, PNG, TIFF or WebP.
@@ -42,29 +40,69 @@ def decode(data: bytes, *, max_pixels: int) -> NDArray[np.uint8]:
     Raises:
         UnreadableImageError: With the reason that the manifest gives for the same bytes.
     """
-    photo = load_photo(BytesIO(data), max_pixels=max_pixels)
-    image = _rgb(photo)
-    if photo.orientation in _UPRIGHT:
-        image = image.transpose(_UPRIGHT[photo.orientation])
-    return np.array(image, dtype=np.uint8)
+    limits = ReadLimits(max_pixels=max_pixels, stream_above_px=max_pixels)
+    return np.ascontiguousarray(decode_upright(open_photo(BytesIO(data), limits=limits)))
 
 
-def _rgb(photo: LoadedPhoto) -> Image.Image:
-    image = photo.image
-    if image.mode.startswith("I;16"):
-        image = _eight_bit(image)
-    if "A" in image.mode or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, _WHITE), image).convert("RGB")
-    return image.convert("RGB")
+def decode_upright(photo: Photo) -> NDArray[np.uint8]:
+    """Decode an opened photo whole, shape (height, width, 3), possibly a turned view.
+
+    Raises:
+        UnreadableImageError: As `decode`.
+    """
+    if isinstance(photo, HeldPhoto) and (fast := _fast(photo)) is not None:
+        return fast
+    picture = photo.picture()
+    first = next(picture.bands)
+    if len(first.samples) == picture.stored_px[0]:
+        whole = rgb(first)
+    else:
+        whole = np.empty((*picture.stored_px, 3), dtype=np.uint8)
+        whole[: len(first.samples)] = rgb(first)
+    for band in picture.bands:
+        whole[band.row_px : band.row_px + len(band.samples)] = rgb(band)
+    return picture.orientation.upright(whole)
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey from 0..65535 to 0..255, nearest step; a transparent value stays."""
-    values = np.asarray(image).astype(np.uint32)
-    scaled = ((values + 128) // 257).astype(np.uint8)
-    transparent = image.info.get("transparency")
-    if not isinstance(transparent, int):
-        return Image.fromarray(scaled)
-    alpha = np.where(values == transparent, 0, 255).astype(np.uint8)
-    return Image.merge("LA", (Image.fromarray(scaled), Image.fromarray(alpha)))
+def decoder_identity() -> str:
+    """The versions that decide the pixels of ordinary photos, without importing any decoder.
+
+    GDAL and libvips are left out: tests hold them to the pixels of these two, and an upgrade of
+    what reads orthomosaics should not make every photo new.
+    """
+    opencv = next((found for name in _OPENCV if (found := _version(name))), "none")
+    return f"opencv {opencv}, pillow {_version('pillow') or 'none'}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _fast(photo: HeldPhoto) -> NDArray[np.uint8] | None:
+    """An ordinary JPEG by OpenCV; None if it is another file, or OpenCV is missing or declines."""
+    # Pillow opens every JPEG of three components as RGB.
+    if photo.kind != "JPEG" or photo.image.mode != "RGB":
+        return None
+    with naming_damage(photo.stream, photo.kind):
+        photo.stream.seek(0)
+        found = _opencv(photo.stream.read())
+    width, height = photo.image.size
+    if found is None or found.shape != (height, width, 3):
+        return None
+    return photo.orientation().upright(found)
+
+
+def _opencv(data: bytes) -> NDArray[np.uint8] | None:
+    try:
+        import cv2  # noqa: PLC0415  # where it is missing, Pillow gives the same pixels
+    except ImportError:
+        return None
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        found: NDArray[np.uint8] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)  # type: ignore[assignment]  # always uint8 with these flags
+    except cv2.error:
+        return None
+    return found

@@ -25,16 +25,27 @@ def cut_tiles(
         ValueError: A window leaves the photo.
     """
     height_px, width_px, channels = image.shape
-    missing = (max(tile_px - height_px, 0), max(tile_px - width_px, 0))
-    if any(missing):
-        image = np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect")
-    rows, cols = np.asarray(row_px), np.asarray(col_px)
-    last = np.array(image.shape[:2]) - tile_px
-    starts = np.stack([rows, cols], axis=1)
-    if (starts < 0).any() or (starts > last).any():
+    coords = np.stack([np.asarray(row_px), np.asarray(col_px)], axis=1)
+    if outside(coords, (height_px, width_px), tile_px):
         msg = f"a tile of {tile_px} px leaves the photo of {height_px} x {width_px} px"
         raise ValueError(msg)
-    tiles = np.empty((len(rows), tile_px, tile_px, channels), dtype=np.uint8)
-    for tile, row, col in zip(tiles, rows, cols, strict=True):
+    image = continued(image, tile_px)
+    tiles = np.empty((len(coords), tile_px, tile_px, channels), dtype=np.uint8)
+    for tile, (row, col) in zip(tiles, coords.tolist(), strict=True):
         tile[:] = image[row : row + tile_px, col : col + tile_px]
     return tiles
+
+
+def continued(image: NDArray[np.uint8], tile_px: int) -> NDArray[np.uint8]:
+    """A photo with sides of a tile at least, reflected at its lower and right border."""
+    height_px, width_px = image.shape[:2]
+    missing = (max(tile_px - height_px, 0), max(tile_px - width_px, 0))
+    if not any(missing):
+        return image
+    return np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="reflect")
+
+
+def outside(coords: NDArray[np.integer], size_px: tuple[int, int], tile_px: int) -> bool:
+    """Whether any tile, shape (tile, 2), leaves a photo of this (height, width), continued."""
+    last = np.maximum(np.array(size_px) - tile_px, 0)
+    return bool((coords < 0).any() or (coords > last).any())

@@ -1,33 +1,49 @@
 """The door: which photos and labels there are, which of them can be trusted, and why not.
 
 Everything from outside becomes a table here, once; rooms further in do not check it again.
-Files are listed, hashed and test-decoded; pixels go no further than this room's verdict.
+Files are listed, hashed and test-decoded; what is readable, and how, is decided here alone.
 """
 
+from biomass_pipeline.manifest.bands import Band, Picture
 from biomass_pipeline.manifest.cells import Cells, read_cells
+from biomass_pipeline.manifest.damage import naming_damage
 from biomass_pipeline.manifest.folder import ImageFile, ImageFolder
 from biomass_pipeline.manifest.images import check_quarantine, image_manifest, listing_version
+from biomass_pipeline.manifest.inspection import Inspection, inspect_photo, read_validity
 from biomass_pipeline.manifest.labels import label_table, read_labels
 from biomass_pipeline.manifest.location import open_location
-from biomass_pipeline.manifest.photograph import LoadedPhoto, load_photo
+from biomass_pipeline.manifest.orientation import Orientation, Window
+from biomass_pipeline.manifest.photograph import HeldPhoto, Photo, ReadLimits, open_photo
 from biomass_pipeline.manifest.proposal import n_groups, propose_data, propose_tiling
+from biomass_pipeline.manifest.refusals import with_refusals
 from biomass_pipeline.manifest.sheet import LabelSheet
 
 __all__ = [
+    "Band",
     "Cells",
+    "HeldPhoto",
     "ImageFile",
     "ImageFolder",
+    "Inspection",
     "LabelSheet",
-    "LoadedPhoto",
+    "Orientation",
+    "Photo",
+    "Picture",
+    "ReadLimits",
+    "Window",
     "check_quarantine",
     "image_manifest",
+    "inspect_photo",
     "label_table",
     "listing_version",
-    "load_photo",
     "n_groups",
+    "naming_damage",
     "open_location",
+    "open_photo",
     "propose_data",
     "propose_tiling",
     "read_cells",
     "read_labels",
+    "read_validity",
+    "with_refusals",
 ]

@@ -11,16 +11,17 @@ from typing import BinaryIO, Final, Protocol
 
 import pandas as pd
 
+from biomass_pipeline.config import ImagingConfig
 from biomass_pipeline.errors import TooManyQuarantinedError, UnreadableImageError
 from biomass_pipeline.manifest.folder import ImageFile, image_id
+from biomass_pipeline.manifest.inspection import digest, inspect_photo
 from biomass_pipeline.manifest.joining import with_labels
-from biomass_pipeline.manifest.photograph import load_photo
+from biomass_pipeline.manifest.photograph import ReadLimits
 from biomass_pipeline.manifest.sheet import LabelSheet
 from biomass_pipeline.manifest.sidecar import QUARANTINED, Record, as_row, recall, remember
 
 # Raise it when the verdict on a file may change: remembered inspections are then made again.
-_INSPECTION_VERSION: Final = 1
-_CHUNK_BYTES: Final = 1 << 20
+_INSPECTION_VERSION: Final = 2
 _DTYPES: Final = {
     "image_id": "str",
     "path": "str",
@@ -32,7 +33,12 @@ _DTYPES: Final = {
     "reason": "str",
     "labelled": "bool",
     "warning": "str",
+    "crs": "str",
+    "transform": "str",
+    "valid_fraction": "float64",
 }
+_SEEN: Final = ("path", "sha256", "bytes", "height_px", "width_px", "status", "reason", "warning")
+_PLACED: Final = ("crs", "transform", "valid_fraction")
 
 
 class Photos(Protocol):
@@ -51,12 +57,13 @@ def image_manifest(
     labels: LabelSheet | None,
     sidecar: Path | None,
     max_pixels: int,
+    stream_above_px: int = ImagingConfig().stream_above_px,
     threads: int = 2,
 ) -> pd.DataFrame:
     """List every photo in path order and say which can be trusted.
 
-    A photo is hashed in chunks and decoded whole once; while its stamp stays the same, the sidecar
-    answers instead.
+    A photo is hashed in chunks and decoded once, a large one in bands of rows; while its stamp
+    stays the same, the sidecar answers instead.
 
     Args:
         folder: The photos.
@@ -64,21 +71,24 @@ def image_manifest(
             equal photos with different labels; None if there are none yet.
         sidecar: Where hashes are remembered; may be deleted at any time. None remembers nothing.
         max_pixels: A larger photo counts as a decompression bomb.
+        stream_above_px: A larger photo is never held whole; changes no verdict.
         threads: Photos inspected at once.
 
     Returns:
         Columns `image_id` (path without suffix), `path`, `sha256`, `bytes`, `height_px`, `width_px`
-        (upright; 0 if unreadable), `status` (ok, quarantined), `reason`, `labelled`, `warning`.
+        (upright; 0 if unreadable), `status` (ok, quarantined), `reason`, `labelled`, `warning`,
+        `crs` and `transform` (of the upright photo, as `Place` has them; empty if unknown),
+        `valid_fraction` (pixels that are neither nodata nor fully transparent; 0 if unreadable).
 
     Raises:
         MissingInputError: There is no such folder.
         LabelTableError: A label could mean several photos, or two labels mean the same one.
     """
     rule = f"{_INSPECTION_VERSION}:{max_pixels}"
-    inspect = partial(_inspect, folder, rule=rule, max_pixels=max_pixels)
+    limits = ReadLimits(max_pixels=max_pixels, stream_above_px=stream_above_px)
+    inspect = partial(_inspect, folder, rule=rule, limits=limits)
     records = _records(folder, sidecar=sidecar, rule=rule, look=inspect, threads=threads)
-    columns = ["path", "sha256", "bytes", "height_px", "width_px", "status", "reason", "warning"]
-    table = pd.DataFrame([as_row(record) for record in records], columns=columns)
+    table = pd.DataFrame([as_row(record) for record in records], columns=[*_SEEN, *_PLACED])
     table["image_id"] = [image_id(path) for path in table["path"]]
     table["labelled"] = False
     table = _without_double_ids(table)
@@ -164,39 +174,39 @@ def _holds(record: Record | None, file: ImageFile, rule: str) -> bool:
 def _hash(folder: Photos, file: ImageFile) -> Record:
     try:
         with folder.open(file.path) as stream:
-            sha256, n_bytes = _digest(stream)
+            sha256, n_bytes = digest(stream)
     except OSError as error:
         return _unreadable(file, error)
     return Record(path=file.path, stamp=file.stamp, sha256=sha256, n_bytes=n_bytes)
 
 
-def _inspect(folder: Photos, file: ImageFile, *, rule: str, max_pixels: int) -> Record:
+def _inspect(folder: Photos, file: ImageFile, *, rule: str, limits: ReadLimits) -> Record:
     try:
         with folder.open(file.path) as stream:
-            sha256, n_bytes = _digest(stream)
+            sha256, n_bytes = digest(stream)
             record = Record(file.path, file.stamp, sha256, n_bytes, rule)
-            return _judged(record, stream, max_pixels=max_pixels)
+            return _judged(record, stream, limits=limits)
     except OSError as error:
         return _unreadable(file, error)
 
 
-def _judged(record: Record, stream: BinaryIO, *, max_pixels: int) -> Record:
+def _judged(record: Record, stream: BinaryIO, *, limits: ReadLimits) -> Record:
     try:
-        photo = load_photo(stream, max_pixels=max_pixels)
+        photo = inspect_photo(stream, limits=limits)
     except UnreadableImageError as error:
         # What failed for want of memory or by a disk fault may work next time.
         stamp = "" if error.reason.startswith("unreadable") else record.stamp
         return replace(record, status=QUARANTINED, reason=error.reason, stamp=stamp)
     height_px, width_px = photo.size_px
-    return replace(record, height_px=height_px, width_px=width_px, warning=photo.warning)
-
-
-def _digest(stream: BinaryIO) -> tuple[str, int]:
-    digest, n_bytes = hashlib.sha256(), 0
-    while chunk := stream.read(_CHUNK_BYTES):
-        digest.update(chunk)
-        n_bytes += len(chunk)
-    return digest.hexdigest(), n_bytes
+    return replace(
+        record,
+        height_px=height_px,
+        width_px=width_px,
+        warning=photo.warning,
+        crs=photo.place.crs,
+        transform=photo.place.transform,
+        valid_fraction=photo.valid_fraction,
+    )
 
 
 def _unreadable(file: ImageFile, error: OSError) -> Record:

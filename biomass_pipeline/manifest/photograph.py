@@ -3,7 +3,6 @@
 This is the only place that decides, so the manifest's verdict and the decoder's cannot differ.
 """
 
-import os
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -11,6 +10,21 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPIma
 from PIL.ImageFile import ImageFile
 
 from biomass_pipeline.errors import UnreadableImageError
+from biomass_pipeline.manifest.bands import Picture, pillow_band
+from biomass_pipeline.manifest.damage import naming_damage
+from biomass_pipeline.manifest.header import (
+    Header,
+    check_mode,
+    known_orientation,
+    orientation_number,
+    png_orientation_number,
+    warning_of,
+)
+from biomass_pipeline.manifest.orientation import ORIENTATIONS, Orientation
+from biomass_pipeline.manifest.raster import RasterPhoto, palette_of
+from biomass_pipeline.manifest.scanlines import ScannedPhoto, webp_header
+from biomass_pipeline.manifest.signature import recognise, webp_size_px
+from biomass_pipeline.manifest.tiff import colour_layout, tiff_facts
 
 # Pillow's openers are called directly: `Image.open` would apply its own process-wide pixel limit.
 _OPENERS: Final[dict[str, type[ImageFile]]] = {
@@ -19,154 +33,143 @@ _OPENERS: Final[dict[str, type[ImageFile]]] = {
     "TIFF": TiffImagePlugin.TiffImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
 }
-_SIGNATURES: Final = (
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
-    (0, b"II*\x00", "TIFF"),
-    (0, b"MM\x00*", "TIFF"),
-    (0, b"II+\x00", "TIFF"),
-    (0, b"MM\x00+", "TIFF"),
-    (8, b"WEBP", "WEBP"),
-    (0, b"GIF8", "GIF"),
-    (0, b"BM", "BMP"),
-    (0, b"8BPS", "PSD"),
-    (0, b"%PDF", "PDF"),
-    (0, b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
-    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (4, b"ftypavif", "AVIF"),
-    (4, b"ftyphei", "HEIC"),
-    (4, b"ftypmif1", "HEIC"),
-)
-_SIGNATURE_BYTES: Final = 32
-# A JPEG's or PNG's last marker may be followed by what the camera appended.
-_TAIL_BYTES: Final = 65_536
-_LAST_MARKERS: Final = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
-_GREY: Final = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L", "I;16N"})
-_ALPHA: Final = frozenset({"LA", "PA", "RGBA"})
-_MODES: Final = _GREY | _ALPHA | {"P", "RGB", "RGBX", "CMYK", "YCbCr"}
-_ORIENTATION_TAG: Final = 0x0112
-_SIDEWAYS: Final = frozenset({5, 6, 7, 8})
+# These two apply it all the same, so that what exceeds it is never given to them.
+_LIMITED: Final = frozenset({"TIFF", "WEBP"})
 
 
 @dataclass(frozen=True)
-class LoadedPhoto:
-    """A decoded photo, in the file's own colours and as the sensor saw it.
+class ReadLimits:
+    """How large a photo may be.
 
     Attributes:
-        image: Loaded pixels, not yet upright.
-        orientation: EXIF orientation, 1 to 8, still to be applied.
-        warning: What is done to it on the way to 8-bit RGB; empty if nothing.
+        max_pixels: More than this counts as a decompression bomb and is not decoded.
+        stream_above_px: More than this is never held whole, but read in bands of rows.
     """
 
-    image: Image.Image
-    orientation: int
+    max_pixels: int
+    stream_above_px: int
+
+
+@dataclass(frozen=True)
+class HeldPhoto:
+    """A photo small enough for Pillow to decode it whole; only its header was read so far.
+
+    Attributes:
+        kind: JPEG, PNG, TIFF or WEBP.
+        image: Not loaded yet.
+        warning: What is done to it on the way to 8-bit RGB; empty if nothing.
+        stream: The file.
+    """
+
+    kind: str
+    image: ImageFile
     warning: str
+    stream: BinaryIO
 
     @property
-    def size_px(self) -> tuple[int, int]:
-        """(height, width) of the upright photo."""
-        width, height = self.image.size
-        return (width, height) if self.orientation in _SIDEWAYS else (height, width)
+    def n_pixels(self) -> int:
+        """How many pixels it says that it has."""
+        return self.image.size[0] * self.image.size[1]
+
+    def picture(self, *, only_validity: bool = False) -> Picture:
+        """Decode it whole, so that every byte of it has been tried, into one band.
+
+        Args:
+            only_validity: Colours may be wrong, where that saves work.
+
+        Raises:
+            UnreadableImageError: It is truncated or corrupt.
+        """
+        with naming_damage(self.stream, self.kind):
+            self.image.load()
+            # Asked now: Pillow turns a TIFF while loading it, and a PNG may end with its EXIF.
+            orientation = self.orientation()
+            if self.kind == "PNG":
+                # Loading skips the checksums: one more pass over the file proves them.
+                self.stream.seek(0)
+                PngImagePlugin.PngImageFile(self.stream).verify()
+            width, height = self.image.size
+            band = pillow_band(self.image, only_validity=only_validity)
+            return Picture((height, width), orientation, iter([band]))
+
+    def orientation(self) -> Orientation:
+        """What turns the loaded picture upright; for a JPEG it may be asked before loading."""
+        return ORIENTATIONS[orientation_number(self.image)]
 
 
-def load_photo(stream: BinaryIO, *, max_pixels: int) -> LoadedPhoto:
-    """Decode a photo whole, so that every byte of it has been tried.
+Photo = HeldPhoto | RasterPhoto | ScannedPhoto
+
+
+def open_photo(stream: BinaryIO, *, limits: ReadLimits) -> Photo:
+    """Read a photo's header, and decide how its pixels are to be read.
+
+    Pillow decodes whole what has at most `stream_above_px` pixels, but for TIFFs whose nodata,
+    mask or place on Earth it does not see, and for what exceeds its own limit.
 
     Args:
         stream: The file, seekable.
-        max_pixels: More than this counts as a decompression bomb and is not decoded.
+        limits: What is refused, and what is never held whole.
 
     Raises:
         UnreadableImageError: With one of the reasons `empty file`, `not an image`,
             `format F is not supported`, `zero-sized`, `decompression bomb: ...`,
-            `colour mode M is not supported`, `truncated`, `corrupt`, `unreadable: ...`.
+            `colour mode M is not supported`, `colour layout is not supported: ...`,
+            `N bands of B-bit T are not supported`, `TIFF compression N is not supported`,
+            `truncated`, `corrupt`, `unreadable: ...`.
     """
-    kind = "unknown"
+    with naming_damage(stream, "unknown"):
+        kind = recognise(stream)
+    with naming_damage(stream, kind):
+        if kind == "TIFF":
+            return _tiff(stream, limits)
+        if kind == "WEBP" and _streams(kind, _checked(webp_size_px(stream), limits), limits):
+            return ScannedPhoto(webp_header(stream), stream)
+        image = _opened(kind, stream, limits)
+        warning, stored_px = warning_of(image, None), (image.size[1], image.size[0])
+        if not _streams(kind, stored_px, limits):
+            return HeldPhoto(kind, image, warning, stream)
+        late = kind == "PNG"
+        number = png_orientation_number(image, stream) if late else orientation_number(image)
+        header = Header(kind, image.mode, stored_px, ORIENTATIONS[number], warning)
+        return ScannedPhoto(header, stream)
+
+
+def _tiff(stream: BinaryIO, limits: ReadLimits) -> Photo:
+    facts = tiff_facts(stream)
+    _checked(facts.block_px, limits)
     try:
-        kind = _recognise(stream)
-        return _load(stream, kind, max_pixels=max_pixels)
-    except UnreadableImageError:
-        raise
-    except Image.DecompressionBombError:
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        reason = f"decompression bomb: more than {limit} px, Pillow's limit for {kind}"
-        raise UnreadableImageError(reason=reason) from None
-    except Exception as error:  # Pillow's decoders raise anything on damaged files
-        raise UnreadableImageError(reason=_reason(error, stream, kind)) from error
+        image = _opened("TIFF", stream, limits)
+    except SyntaxError as error:
+        if "unknown pixel mode" not in str(error):
+            raise
+        reason = f"colour layout is not supported: {colour_layout(stream)}"
+        raise UnreadableImageError(reason=reason) from error
+    warning = warning_of(image, facts)
+    if not facts.needs_raster and not _streams("TIFF", facts.stored_px, limits):
+        return HeldPhoto("TIFF", image, warning, stream)
+    orientation = ORIENTATIONS[known_orientation(facts.orientation)]
+    header = Header("TIFF", image.mode, facts.stored_px, orientation, warning)
+    return RasterPhoto(header, facts, palette_of(image), stream)
 
 
-def _recognise(stream: BinaryIO) -> str:
+def _opened(kind: str, stream: BinaryIO, limits: ReadLimits) -> ImageFile:
     stream.seek(0)
-    head = stream.read(_SIGNATURE_BYTES)
-    stream.seek(0)
-    if not head:
-        raise UnreadableImageError(reason="empty file")
-    for start, signature, kind in _SIGNATURES:
-        if head.startswith(signature, start):
-            if kind not in _OPENERS:
-                raise UnreadableImageError(reason=f"format {kind} is not supported")
-            if kind == "PNG" and b"\0\0\0\0" in (head[16:20], head[20:24]):
-                raise UnreadableImageError(reason="zero-sized")
-            return kind
-    raise UnreadableImageError(reason="not an image")
-
-
-def _load(stream: BinaryIO, kind: str, *, max_pixels: int) -> LoadedPhoto:
     image = _OPENERS[kind](stream)
-    width, height = image.size
-    if width * height > max_pixels:
+    _checked((image.size[1], image.size[0]), limits)
+    check_mode(image.mode)
+    return image
+
+
+def _checked(size_px: tuple[int, int], limits: ReadLimits) -> tuple[int, int]:
+    height, width = size_px
+    if height * width > limits.max_pixels:
         raise UnreadableImageError(
-            reason=f"decompression bomb: {height} x {width} px is more than {max_pixels}"
+            reason=f"decompression bomb: {height} x {width} px is more than {limits.max_pixels}"
         )
-    if image.mode not in _MODES:
-        raise UnreadableImageError(reason=f"colour mode {image.mode} is not supported")
-    warning = _warning(image)
-    image.load()
-    orientation = _orientation(image)
-    if kind == "PNG":
-        # Loading skips the checksums: one more pass over the file proves them.
-        stream.seek(0)
-        PngImagePlugin.PngImageFile(stream).verify()
-    return LoadedPhoto(image=image, orientation=orientation, warning=warning)
+    return size_px
 
 
-def _warning(image: ImageFile) -> str:
-    """Name what the way to 8-bit RGB changes; asked before loading, which forgets the depth."""
-    deep = any(";16" in str(tile.args) for tile in image.tile)
-    found = (
-        ("animated: first frame", getattr(image, "is_animated", False)),
-        ("16-bit scaled by range", deep),
-        ("grey repeated", image.mode in _GREY),
-        ("alpha flattened on white", image.mode in _ALPHA or "transparency" in image.info),
-        ("CMYK converted", image.mode == "CMYK"),
-    )
-    return "; ".join(text for text, holds in found if holds)
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # noqa: BLE001  # damaged EXIF must not cost the photo
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= max(_SIDEWAYS) else 1
-
-
-def _reason(error: Exception, stream: BinaryIO, kind: str) -> str:
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"unreadable: {error.strerror}"
-    if isinstance(error, MemoryError):
-        return "unreadable: not enough memory"
-    cut_off = "truncated" in str(error).lower() or isinstance(error, EOFError)
-    return "truncated" if cut_off or _ends_early(stream, kind) else "corrupt"
-
-
-def _ends_early(stream: BinaryIO, kind: str) -> bool:
-    """Whether a damaged file lacks its end."""
-    n_bytes = stream.seek(0, os.SEEK_END)
-    if kind == "WEBP":
-        stream.seek(4)
-        return int.from_bytes(stream.read(4), "little") + 8 > n_bytes
-    if kind not in _LAST_MARKERS:
-        return False
-    stream.seek(max(n_bytes - _TAIL_BYTES, 0))
-    return _LAST_MARKERS[kind] not in stream.read()
+def _streams(kind: str, size_px: tuple[int, int], limits: ReadLimits) -> bool:
+    n_pixels = size_px[0] * size_px[1]
+    most = Image.MAX_IMAGE_PIXELS if kind in _LIMITED else None
+    return n_pixels > limits.stream_above_px or (most is not None and n_pixels > most)

@@ -27,6 +27,9 @@ class Record:
         status: ok or quarantined.
         reason: Why it is quarantined.
         warning: What decoding changes.
+        crs: The coordinate reference system; empty if unknown.
+        transform: Of the upright photo to map coordinates; empty if unknown.
+        valid_fraction: The share of pixels that are not nodata; 0 if it is quarantined.
     """
 
     path: str
@@ -39,6 +42,9 @@ class Record:
     status: str = OK
     reason: str = ""
     warning: str = ""
+    crs: str = ""
+    transform: str = ""
+    valid_fraction: float = 0.0
 
 
 _COLUMNS = [field.name for field in fields(Record)]
@@ -50,7 +56,9 @@ def recall(sidecar: Path | None) -> dict[str, Record]:
         return {}
     try:
         table = pd.read_parquet(sidecar, columns=_COLUMNS)
-        rows = table.astype({"n_bytes": int, "height_px": int, "width_px": int})
+        rows = table.astype(
+            {"n_bytes": int, "height_px": int, "width_px": int, "valid_fraction": float}
+        )
     except Exception:  # noqa: BLE001  # a damaged memory is no memory, whatever pyarrow makes of it
         return {}
     records = map(Record, *(rows[name].tolist() for name in _COLUMNS))

@@ -1,7 +1,6 @@
 """Trained folds on disk: written whole, stamped, strangers refused."""
 
 import json
-import os
 import pickle
 import zipfile
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from biomass_pipeline.mil.module import BagModule
 from biomass_pipeline.mil.network import BagNetwork
 from biomass_pipeline.mil.provenance import STAMP_NAME, seed_checkpoint
 from biomass_pipeline.mil.targets import TargetSpec
+from biomass_pipeline.whole import write_whole
 
 _READ_ERRORS = (
     OSError,
@@ -93,8 +93,7 @@ def save_network(
     """Write a Lightning checkpoint that `torch.load(weights_only=True)` reads.
 
     It holds the weights, the scaler's and the labels' statistics, the configuration, the inner
-    predictions and the fingerprint; the optimiser is left out. Written to `.partial`, synced, then
-    renamed: a checkpoint that is there is whole.
+    predictions and the fingerprint; the optimiser is left out. A checkpoint that is there is whole.
     """
     module = cast("BagModule", trainer.lightning_module)
     module.provenance = {
@@ -104,10 +103,7 @@ def save_network(
         "y": torch.from_numpy(inner.y),
         "components": torch.from_numpy(inner.components),
     }
-    partial = path.with_name(f"{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    trainer.save_checkpoint(partial, weights_only=True)
-    _replace(partial, path)
+    write_whole(path, lambda partial: trainer.save_checkpoint(partial, weights_only=True))
 
 
 def load_network(path: Path, *, fingerprint: str) -> tuple[TrainedNetwork, dict[str, Any]]:
@@ -169,13 +165,5 @@ def load_fold(folder: Path, fingerprint: str) -> TrainedFold:
 
 def write_stamp(folder: Path, *, fingerprint: str, n_seeds: int) -> None:
     """Declare a fold complete: the last file to be written."""
-    partial = folder / f"{STAMP_NAME}.partial"
     content = json.dumps({"fingerprint": fingerprint, "n_seeds": n_seeds})
-    partial.write_text(content, encoding="utf-8")
-    _replace(partial, folder / STAMP_NAME)
-
-
-def _replace(partial: Path, path: Path) -> None:
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_whole(folder / STAMP_NAME, lambda path: path.write_text(content, encoding="utf-8"))

@@ -1,7 +1,6 @@
 """The ridge baseline: pooled features, closed form. No torch."""
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from biomass_pipeline.mil.calibration import InnerTable, prediction_frame
 from biomass_pipeline.mil.splits import inner_parts
 from biomass_pipeline.mil.targets import Recipe, TargetSpec, align_labels
 from biomass_pipeline.store.bags import FeatureSet
+from biomass_pipeline.whole import write_whole
 
 Floats = NDArray[np.float64]
 
@@ -159,27 +159,26 @@ def save_ridge(model: RidgeModel, folder: Path) -> Path:
     Returns:
         The file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / RIDGE_NAME
-    partial = path.with_name(f"{RIDGE_NAME}.partial")
     facts = {"fingerprint": model.fingerprint, "targets": model.targets.to_plain()}
-    with partial.open("wb") as file:
-        np.savez(
-            file,
-            facts=np.array(json.dumps(facts)),
-            mean=model.mean,
-            sd=model.sd,
-            clip=np.array(model.clip),
-            weights=model.weights,
-            intercept=model.intercept,
-            alphas=model.alphas,
-            inner_groups=model.inner.groups,
-            inner_y=model.inner.y,
-            inner_components=model.inner.components,
-        )
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+
+    def write(partial: Path) -> None:
+        with partial.open("wb") as file:
+            np.savez(
+                file,
+                facts=np.array(json.dumps(facts)),
+                mean=model.mean,
+                sd=model.sd,
+                clip=np.array(model.clip),
+                weights=model.weights,
+                intercept=model.intercept,
+                alphas=model.alphas,
+                inner_groups=model.inner.groups,
+                inner_y=model.inner.y,
+                inner_components=model.inner.components,
+            )
+
+    write_whole(path, write)
     return path
 
 

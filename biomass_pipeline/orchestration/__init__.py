@@ -8,7 +8,7 @@ from biomass_pipeline.orchestration.graph import (
 )
 from biomass_pipeline.orchestration.instance import open_instance
 from biomass_pipeline.orchestration.io_managers import InMemory
-from biomass_pipeline.orchestration.resources import LogReporter, progress_line, usable_device
+from biomass_pipeline.orchestration.resources import LogReporter, progress_line
 from biomass_pipeline.orchestration.runs import Graph, Step
 from biomass_pipeline.orchestration.staleness import Node, Verdict
 
@@ -25,5 +25,4 @@ __all__ = [
     "exclusive",
     "open_instance",
     "progress_line",
-    "usable_device",
 ]

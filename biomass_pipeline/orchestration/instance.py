@@ -7,7 +7,7 @@ import dagster as dg
 import yaml
 
 from biomass_pipeline.layout import Layout
-from biomass_pipeline.orchestration.io_managers import write_whole
+from biomass_pipeline.whole import write_whole
 
 _SETTINGS = {
     "telemetry": {"enabled": False},

@@ -1,8 +1,6 @@
 """How assets are kept between steps: tables as Parquet, caches and models as handles, or memory."""
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,19 +13,7 @@ from biomass_pipeline.assets import CheckpointHandle
 from biomass_pipeline.errors import MissingTableError
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.store import Cache, FeatureFolder
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside its place, fsync it, then rename it there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    write(partial)
-    descriptor = os.open(partial, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    partial.replace(path)
+from biomass_pipeline.whole import write_whole
 
 
 class ByFold(dg.IOManager):

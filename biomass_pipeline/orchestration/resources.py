@@ -4,14 +4,16 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import dagster as dg
 import pandas as pd
 
-from biomass_pipeline.config import BackboneConfig, Config, DataConfig
-from biomass_pipeline.errors import ChangedWeightsError, UnusableDeviceError
-from biomass_pipeline.features import Backbone, Progress, build_backbone
+from biomass_pipeline.config import Config, DataConfig, ImagingConfig
+from biomass_pipeline.errors import ClusterPrecisionError
+from biomass_pipeline.features import Engine, LaneBuilder, Progress, embed_here, usable_devices
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.manifest import (
     ImageFolder,
@@ -21,8 +23,8 @@ from biomass_pipeline.manifest import (
     open_location,
     read_labels,
 )
-from biomass_pipeline.orchestration.io_managers import write_whole
 from biomass_pipeline.project import Project
+from biomass_pipeline.whole import write_whole
 
 # Each log line is a row in Dagster's event store: one every so often is enough.
 _LOG_EVERY_S = 15.0
@@ -40,7 +42,7 @@ class ConfigFile:
 
     def device(self) -> str:
         """The configured device; `auto` takes the first accelerator there is."""
-        return usable_device(self.project.config.compute.device)
+        return usable_devices(self.project.config.compute.device)[0]
 
 
 @dataclass(frozen=True)
@@ -50,20 +52,26 @@ class PhotoFolder:
     data: DataConfig
     base: Path
     sidecar: Path
+    imaging: ImagingConfig
 
     def manifest(self, sheet: LabelSheet) -> pd.DataFrame:
         """One row a photo."""
         return image_manifest(
-            self._folder(), labels=sheet, sidecar=self.sidecar, max_pixels=self.data.max_pixels
+            self._folder(),
+            labels=sheet,
+            sidecar=self.sidecar,
+            max_pixels=self.data.max_pixels,
+            stream_above_px=self.imaging.stream_above_px,
         )
 
     def version(self) -> str:
         """The hash of all paths and contents."""
         return listing_version(self._folder(), sidecar=self.sidecar)
 
-    def read(self, path: str) -> bytes:
-        """One photo's bytes."""
-        return self._folder().read(path)
+    @property
+    def open(self) -> Callable[[str], BinaryIO]:
+        """What opens a photo by its path; a value that can be sent to other machines."""
+        return self._folder().open
 
     def _folder(self) -> ImageFolder:
         return ImageFolder(self.data.images, base=self.base)
@@ -108,11 +116,9 @@ class LedgerFile:
 
 @dataclass(frozen=True)
 class ConfiguredBackbone:
-    """The backbone that the configuration names."""
+    """The backbone that the configuration names, and what it runs on."""
 
-    spec: BackboneConfig
-    tile_px: int
-    device: Callable[[], str]
+    config: Config
     base: Path
     known: Mapping[str, str]
 
@@ -120,18 +126,32 @@ class ConfiguredBackbone:
         """What decides its output, as it was when the graph was loaded."""
         return self.known
 
-    def build(self) -> Backbone:
-        """Make it, on the configured device.
+    @property
+    def build(self) -> LaneBuilder:
+        """What makes it, once for each lane; a value that can be sent to other machines."""
+        return LaneBuilder(
+            self.config.backbone,
+            tile_px=self.config.tiling.tile_px,
+            device=self.config.compute.device,
+            batch_size=self.config.compute.batch_size,
+            base=self.base,
+            known=dict(self.known),
+        )
+
+    def engine(self) -> Engine:
+        """This machine, or a Ray cluster.
 
         Raises:
-            ChangedWeightsError: Its weights are not those that the graph was loaded with.
+            ClusterPrecisionError: The machines of a cluster would choose the precision themselves.
         """
-        backbone = build_backbone(
-            self.spec, tile_px=self.tile_px, device=self.device(), base=self.base
-        )
-        if dict(backbone.identity) != dict(self.known):
-            raise ChangedWeightsError(self.spec.name)
-        return backbone
+        if self.config.compute.engine == "local":
+            return embed_here
+        if self.known.get("precision") == "auto":
+            raise ClusterPrecisionError
+        # Only who asks for a cluster pays for importing what drives it.
+        from biomass_pipeline.features.cluster import embed_on_ray  # noqa: PLC0415
+
+        return partial(embed_on_ray, spec=self.config.compute.ray)
 
 
 @dataclass(frozen=True)
@@ -166,26 +186,6 @@ class LogReporter:
                 log.info("fold %d: %s", fold, progress_line(progress, now_s - started_s))
 
         return report
-
-
-def usable_device(configured: str) -> str:
-    """The configured device once it was tried; for `auto`, `cuda`, `mps` or `cpu`.
-
-    Raises:
-        UnusableDeviceError: This machine has no such device.
-    """
-    # Imported late: the UI and a run with nothing to do need no torch.
-    import torch  # noqa: PLC0415
-
-    if configured != "auto":
-        try:
-            torch.zeros(1, device=configured)
-        except (RuntimeError, AssertionError) as error:
-            raise UnusableDeviceError(configured, str(error).partition("\n")[0]) from error
-        return configured
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def progress_line(progress: Progress, elapsed_s: float) -> str:

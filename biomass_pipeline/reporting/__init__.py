@@ -6,6 +6,7 @@ interactive report or maps belong here too, beside `page`.
 
 from biomass_pipeline.reporting.figures import DARK, LIGHT, Theme, predicted_against_measured
 from biomass_pipeline.reporting.page import ReportInputs, render_report
+from biomass_pipeline.reporting.speed import speed_figure
 from biomass_pipeline.reporting.versions import package_versions
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "package_versions",
     "predicted_against_measured",
     "render_report",
+    "speed_figure",
 ]

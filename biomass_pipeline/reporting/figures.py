@@ -108,7 +108,7 @@ def predicted_against_measured(
     for axes, target in zip(panels, data.targets, strict=True):
         _panel(axes, rows[rows["target"] == target.name], target=target, looks=looks, theme=theme)
     _legend(figure, looks, theme=theme)
-    return _png(figure)
+    return as_png(figure)
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,7 @@ def _fitting(named: Sequence[_Look], figure: Figure) -> int:
     return min(len(named), max(int(figure.get_figwidth() / widest_inches), 1))
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
     """The figure with a palette, at the finest resolution that keeps it small."""
     png = b""
     for dpi in _DPI:

@@ -2,19 +2,37 @@
 
 from biomass_pipeline.store.bags import FeatureSet
 from biomass_pipeline.store.cache import FeatureCache, describe, open_cache
-from biomass_pipeline.store.contents import FoldContents, Stamp
-from biomass_pipeline.store.folder import Cache, Embedder, FeatureFolder, MemoryFeatures, Written
+from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp
+from biomass_pipeline.store.filling import Embedder
+from biomass_pipeline.store.folder import Cache, FeatureFolder, Written
+from biomass_pipeline.store.growth import Growth, PartialView, growing, open_partial
+from biomass_pipeline.store.inspection import Damage, Inspection
+from biomass_pipeline.store.memory import MemoryCache, MemoryFeatures
+from biomass_pipeline.store.partial import Block
+from biomass_pipeline.store.pruning import Leftover, delete, leftovers
 
 __all__ = [
+    "Block",
     "Cache",
+    "Damage",
     "Embedder",
     "FeatureCache",
     "FeatureFolder",
     "FeatureSet",
     "FoldContents",
+    "Growth",
+    "Inspection",
+    "Leftover",
+    "MemoryCache",
     "MemoryFeatures",
+    "PartialView",
+    "Quarantined",
     "Stamp",
     "Written",
+    "delete",
     "describe",
+    "growing",
+    "leftovers",
     "open_cache",
+    "open_partial",
 ]

@@ -30,8 +30,8 @@ class Photos:
     def version(self):
         return str(sorted(self.files))
 
-    def read(self, path):
-        return self.files[path]
+    def open(self, path):
+        return BytesIO(self.files[path])
 
 
 @dataclass
@@ -163,7 +163,9 @@ class Stand:
         return getattr(self, how)("fold_assignment", self.label_table(), ledger=self.ledger)
 
     def patch_index(self, fold, how="value"):
-        return getattr(self, how)("patch_index", self.manifest(), self.folds(), fold=fold)
+        return getattr(self, how)(
+            "patch_index", self.manifest(), self.folds(), fold=fold, photos=self.photos
+        )
 
     def cache(self, fold, how="value"):
         return getattr(self, how)(
@@ -241,9 +243,9 @@ class BrokenBackbone(CountingBackbone):
     """Embeds a tile as three NaN."""
 
     def build(self):
-        backbone = super().build()
+        (backbone,) = super().build()
         backbone.embed = lambda tiles: np.full((len(tiles), 3), np.nan, np.float32)
-        return backbone
+        return [backbone]
 
 
 @pytest.fixture

@@ -1,11 +1,16 @@
 """Extraction by hand: a fold's own tiles, embedded once, and broken features found."""
 
-import numpy as np
-import pytest
+from io import BytesIO
 
-from biomass_pipeline.errors import FeatureRangeError
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from biomass_pipeline.errors import ChangedImageError, FeatureRangeError, UnreadableImageError
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.store import FeatureFolder
+from biomass_pipeline_tests.farm import CountingBackbone
 
 CALL = "call"
 
@@ -27,6 +32,54 @@ def test_a_fold_holds_the_tiles_of_its_own_photos(stand):
         assert set(result.value["image_id"]) == set(own)
         assert result.metadata["photos"] == len(own)
         assert result.metadata["dagster/row_count"] == 2 * len(own)
+
+
+def test_nodata_takes_tiles_and_area_away(stand):
+    """A tile of 16 px is gone, and half of the other, but not the photo's whole weight."""
+    own = stand.folds().set_index("image_id")["fold"]["s0n0"]
+    whole = stand.patch_index(own, how=CALL)
+    stand.photos.files["s0n0.png"] = half_transparent()
+    result = stand.patch_index(own, how=CALL)
+    tiles = result.value[result.value["image_id"] == "s0n0"]
+    assert tiles[["tile", "area_weight", "valid_fraction"]].to_numpy().tolist() == [[1, 1, 0.5]]
+    assert result.metadata["nodata_tiles_dropped"] == 1
+    assert whole.metadata["nodata_tiles_dropped"] == 0
+    others = whole.value["image_id"] != "s0n0"
+    left = result.value[result.value["image_id"] != "s0n0"]
+    pd.testing.assert_frame_equal(
+        left.reset_index(drop=True), whole.value[others].reset_index(drop=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "error", "words"),
+    [
+        (b"", ChangedImageError, "s0n0.png changed after"),
+        (None, UnreadableImageError, "s0n0.png cannot be decoded: unreadable: gone"),
+    ],
+)
+def test_a_photo_that_is_not_the_manifests_is_named(stand, now, error, words):
+    stand.photos.files["s0n0.png"] = half_transparent()
+    manifest, folds = stand.manifest(), stand.folds()
+    own = int(folds.set_index("image_id")["fold"]["s0n0"])
+
+    class Changed:
+        def open(self, path):
+            if now is None:
+                raise OSError("gone")
+            return BytesIO(now)
+
+    with pytest.raises(error, match=words):
+        stand.value("patch_index", manifest, folds, fold=own, photos=Changed())
+
+
+def half_transparent():
+    """A photo of two tiles: the first is all nodata, the second in its left half."""
+    pixels = np.full((16, 32, 4), 99, np.uint8)
+    pixels[:, :24, 3] = 0
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def test_another_photo_changes_the_version_of_its_fold_only(stand, another_photo):
@@ -85,10 +138,20 @@ def test_nan_fails_the_check_and_names_the_photos(stand, broken_backbone):
     (check,) = result.check_results
     photos = result.metadata["photos"]
     assert not check.passed
-    assert (
-        check.description == f"{photos} of {photos} photos have features that are NaN or infinite."
-    )
+    assert check.description == f"{photos} photos have features that are NaN or infinite."
     assert set(check.metadata["photos"].value) == set(result.value.load().image_ids)
+
+
+def test_a_photo_that_cannot_be_embedded_is_quarantined_with_its_reason(stand, another_photo):
+    stand.photos.files["s0n0.png"] = another_photo
+    stand.backbone = CountingBackbone(fails_on_blue=99)
+    results = [stand.cache(fold, how=CALL) for fold in range(3)]
+    (quarantined,) = [photo for r in results for photo in r.value.quarantined()]
+    assert quarantined.image_id == "s0n0"
+    assert quarantined.reason == "backbone failed: RuntimeError: no memory left on the device"
+    ids = {name for r in results for name in r.value.load().image_ids}
+    assert ids == {name.removesuffix(".png") for name in stand.labels.rows} - {"s0n0"}
+    assert sum(r.metadata["photos_quarantined"] for r in results) == 1
 
 
 def test_on_disk_nan_is_refused_before_it_is_written(stand, broken_backbone, tmp_path):

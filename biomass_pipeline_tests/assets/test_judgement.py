@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from biomass_pipeline.errors import PooledPredictionsError
+from biomass_pipeline_tests.farm import CountingBackbone
 
 # A row of Dagster's event store should stay below this.
 METADATA_BYTES = 100_000
@@ -34,12 +35,17 @@ def tables(stand):
 
 
 @pytest.fixture
-def oof(stand, tables):
-    return stand.call("oof_predictions", tables, stand.label_table())
+def caches(stand):
+    return stand.caches(0, 1, 2)
+
+
+@pytest.fixture
+def oof(stand, tables, caches):
+    return stand.call("oof_predictions", tables, caches, stand.label_table())
 
 
 def evaluation_of(stand, oof):
-    return stand.call("evaluation", oof.value, stand.label_table())
+    return stand.call("evaluation", oof, stand.label_table())
 
 
 def test_every_labelled_photo_is_pooled_with_a_plot_small_enough_for_an_event(stand, oof):
@@ -50,33 +56,45 @@ def test_every_labelled_photo_is_pooled_with_a_plot_small_enough_for_an_event(st
     assert len(plot) < METADATA_BYTES
 
 
-def test_a_missing_fold_is_refused(stand, tables):
+def test_a_missing_fold_is_refused(stand, tables, caches):
     with pytest.raises(PooledPredictionsError, match="missing"):
-        stand.call("oof_predictions", {0: tables[0]}, stand.label_table())
+        stand.call("oof_predictions", {0: tables[0]}, caches, stand.label_table())
+
+
+def test_only_a_photo_that_could_not_be_embedded_may_be_missing(stand, tables, another_photo):
+    stand.photos.files["s0n0.png"] = another_photo
+    stand.backbone = CountingBackbone(fails_on_blue=99)
+    without = {fold: rows[rows["image_id"] != "s0n0"] for fold, rows in tables.items()}
+    caches = stand.caches(0, 1, 2)
+    oof = stand.call("oof_predictions", without, caches, stand.label_table()).value
+    assert len(oof) == 3 * (len(stand.labels.rows) - 1)
+    assert evaluation_of(stand, oof).metadata["images"] == 11
+    with pytest.raises(PooledPredictionsError, match="s0n0"):
+        stand.call("oof_predictions", tables, caches, stand.label_table())
 
 
 def test_scores_stand_beside_the_floor(stand, oof):
-    result = evaluation_of(stand, oof)
+    result = evaluation_of(stand, oof.value)
     shown = result.metadata["scores"].value
     for model in MODELS:
         assert model in shown
     assert result.metadata["images"] == 12
     assert result.metadata["groups"] == 6
-    assert result.data_version == evaluation_of(stand, oof).data_version
+    assert result.data_version == evaluation_of(stand, oof.value).data_version
 
 
 def test_other_predictions_have_another_version(stand, oof):
-    before = evaluation_of(stand, oof).data_version
+    before = evaluation_of(stand, oof.value).data_version
     oof.value["y_pred"] += 1.0
-    assert evaluation_of(stand, oof).data_version != before
+    assert evaluation_of(stand, oof.value).data_version != before
 
 
-def test_the_report_is_one_page_with_the_warnings_of_the_labels(stand, oof):
+def test_the_report_is_one_page_with_the_warnings_of_the_labels(stand, oof, caches):
     stand.labels.warnings = ("line 3: an odd sum",)
-    metrics = evaluation_of(stand, oof).value
+    metrics = evaluation_of(stand, oof.value).value
 
     def page():
-        tables = (metrics, oof.value, stand.manifest())
+        tables = (metrics, oof.value, stand.manifest(), caches)
         return stand.call("report", *tables, labels=stand.labels, settings=stand.settings)
 
     result = page()

@@ -83,7 +83,13 @@ class TestOnAFinishedFarm:
         ended = biomass("cache", "verify")
         assert ended.code == 0
         assert ended.out.splitlines() == ["fold 0: whole", "fold 1: whole", "fold 2: whole"]
-        assert biomass("cache", "verify", "--json").json == {"folds": 3, "problems": {}}
+        assert biomass("cache", "verify", "--json").json == {
+            "folds": 3,
+            "problems": {},
+            "damaged": {},
+            "quarantined": 0,
+            "without_checks": [],
+        }
 
     @pytest.mark.parametrize("n_bytes", [0, 50, 100, 9000])
     def test_a_truncated_file_fails_and_is_named(self, biomass, done, n_bytes):

@@ -10,6 +10,8 @@ class MeanColourBackbone:
     feature_dim = 3
     tile_px = 4
     weights_sha256 = ""
+    batch_size = 4
+    precision = ""
     identity = {"name": "mean-colour"}  # noqa: RUF012 - as the protocol has it
 
     def embed(self, tiles):

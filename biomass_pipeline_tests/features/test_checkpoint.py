@@ -3,12 +3,12 @@ import timm
 import torch
 
 from biomass_pipeline.features.checkpoint import Build, misfits, networks_that_fit, vit_build
+from biomass_pipeline.features.naming import NETWORKS
 
-DINOV2 = [
-    f"vit_{size}_patch14_{registers}dinov2"
-    for size in ("small", "base", "large", "giant")
-    for registers in ("", "reg4_")
-]
+# Satellite weights have the build of the web's.
+DINO = sorted(
+    {network.model.partition(".")[0] for name, network in NETWORKS.items() if "dino" in name}
+)
 
 
 def skeleton(name, **options):
@@ -16,18 +16,30 @@ def skeleton(name, **options):
         return timm.create_model(name, pretrained=False, num_classes=0, **options)
 
 
-@pytest.mark.parametrize("name", DINOV2)
-def test_every_dinov2_is_recognised_by_its_tensors(name):
+def test_the_names_of_all_builds_are_known():
+    assert len(DINO) == 14
+
+
+@pytest.mark.parametrize("name", DINO)
+def test_every_dinov2_and_dinov3_is_recognised_by_its_tensors(name):
     assert networks_that_fit(skeleton(name).state_dict()) == [name]
 
 
 def test_a_build_is_read_off_the_tensors():
     state = skeleton("vit_base_patch14_reg4_dinov2").state_dict()
-    assert vit_build(state) == Build(width=768, depth=12, registers=4, patch_px=14)
+    assert vit_build(state) == Build(
+        width=768,
+        depth=12,
+        registers=4,
+        patch_px=14,
+        positions="learned",
+        biases="yes",
+        gated="no",
+    )
     assert vit_build(skeleton("resnet10t").state_dict()) is None
 
 
-def test_networks_unlike_dinov2_fit_nothing_known():
+def test_networks_unlike_dino_fit_nothing_known():
     assert networks_that_fit(skeleton("resnet10t").state_dict()) == []
     assert networks_that_fit(skeleton("vit_tiny_patch16_224").state_dict()) == []
 

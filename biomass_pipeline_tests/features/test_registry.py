@@ -4,12 +4,13 @@ import sys
 import pytest
 
 from biomass_pipeline.config import BackboneConfig
-from biomass_pipeline.errors import BackboneTileError, UnknownBackboneError
+from biomass_pipeline.errors import UnknownBackboneError
+from biomass_pipeline.features.lanes import build_backbone
 from biomass_pipeline.features.registry import (
     available,
     backbone_identity,
-    build_backbone,
-    timm_name,
+    fetch_weights,
+    list_backbones,
 )
 
 
@@ -25,21 +26,6 @@ def test_the_default_is_weights_free_and_says_so():
     assert backbone.name == "colour-texture-rcf"
     assert backbone.weights_sha256 == ""
     assert "dinov2" not in str(backbone.identity).lower()
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ("dinov2_vits14_reg", "vit_small_patch14_reg4_dinov2"),
-        ("dinov2_vitb14", "vit_base_patch14_dinov2"),
-        ("dinov2_vitl14_reg", "vit_large_patch14_reg4_dinov2"),
-        ("dinov2_vitg14", "vit_giant_patch14_dinov2"),
-        ("timm:convnext_tiny", "convnext_tiny"),
-        ("vit_base_patch16_224", "vit_base_patch16_224"),
-    ],
-)
-def test_names_lead_to_networks_of_timm(given, expected):
-    assert timm_name(given) == expected
 
 
 def test_an_alias_has_the_identity_of_what_it_stands_for():
@@ -58,27 +44,46 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_all_known(name):
         backbone_identity(BackboneConfig(name=name))
 
 
-def test_a_misspelt_name_is_answered_with_the_one_meant():
-    with pytest.raises(UnknownBackboneError, match="Did you mean dinov2_vitl14_reg"):
-        timm_name("dinov2_vitl14_re")
+def test_everything_with_a_name_of_its_own_is_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    listed = {listing.name: listing for listing in list_backbones()}
+    assert list(listed) == available()
+    assert listed["rcf"].width == build_backbone(BackboneConfig(name="rcf"), tile_px=16).feature_dim
+    assert listed["dinov2_vits14"].weights.startswith("to be fetched: https://huggingface.co/timm/")
+    snapshot = tmp_path / "models--timm--vit_small_patch14_dinov2.lvd142m" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").write_bytes(b"weights")
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("abc")
+    listed = {listing.name: listing for listing in list_backbones()}
+    assert listed["dinov2_vits14"].weights.startswith("on this machine: https://huggingface.co/")
 
 
-@pytest.mark.parametrize(("tile_px", "advice"), [(520, "518 or 532"), (10, "14 or 28")])
-def test_a_tile_that_patches_do_not_fill_is_refused_with_the_nearest_sizes(tile_px, advice):
-    spec = BackboneConfig(name="dinov2_vits14_reg", random_weights=True)
-    with pytest.raises(BackboneTileError, match=f"patches of 14 px.*Set it to {advice}"):
-        build_backbone(spec, tile_px=tile_px)
+def test_where_weights_are_is_told_with_a_licence_that_restricts(tmp_path):
+    (tmp_path / "mine.pth").write_bytes(b"weights")
+    told = {
+        name: fetch_weights(BackboneConfig(name=name, checkpoint="mine.pth"), base=tmp_path)
+        for name in ("dinov2_vits14", "dinov3_vits16", "timm:vit_small_patch16_dinov3")
+    }
+    assert told["dinov2_vits14"] == str(tmp_path / "mine.pth")
+    for name in ("dinov3_vits16", "timm:vit_small_patch16_dinov3"):
+        assert "mine.pth; licence of the weights: DINOv3 License" in told[name]
+    assert fetch_weights(BackboneConfig()) == "colour-texture-rcf needs none"
+    random = BackboneConfig(name="dinov2_vits14", random_weights=True)
+    assert "untrained network" in fetch_weights(random)
 
 
 def test_names_and_identities_need_no_torch():
     code = (
         "import sys\n"
         "from biomass_pipeline.config import BackboneConfig\n"
-        "from biomass_pipeline.features.registry import *\n"
+        "from biomass_pipeline.features import *\n"
         "backbone_identity(BackboneConfig())\n"
         "backbone_identity(BackboneConfig(name='dinov2_vits14_reg', random_weights=True))\n"
         "backbone_identity(BackboneConfig(name='dinov2_vits14_reg'))\n"
         "build_backbone(BackboneConfig(), tile_px=16)\n"
+        "cells_of(BackboneConfig(name='dinov3_vitl16', tokens='grid:4'), tile_px=512)\n"
+        "list(list_backbones())\n"
         "sys.exit('torch' in sys.modules or 'timm' in sys.modules)\n"
     )
     command = [sys.executable, "-c", code]

@@ -8,7 +8,8 @@ import pytest
 from biomass_pipeline.config import BackboneConfig
 from biomass_pipeline.errors import MissingInputError, MissingWeightsError, UnknownBackboneError
 from biomass_pipeline.features import weights
-from biomass_pipeline.features.registry import backbone_identity, build_backbone
+from biomass_pipeline.features.lanes import build_backbone
+from biomass_pipeline.features.registry import backbone_identity
 from biomass_pipeline.features.weights import HubFile
 
 SMALL = "vit_small_patch14_reg4_dinov2"
@@ -83,7 +84,45 @@ def test_a_cached_file_of_the_hub_needs_no_network_and_is_hashed(empty_hub_cache
     assert found.read_bytes() == b"weights"
     identity = backbone_identity(spec)
     assert identity["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
-    assert f"timm/{SMALL}.lvd142m" in identity["weights"]
+    assert backbone_identity(spec) == identity
+
+
+@pytest.mark.parametrize("name", [SMALL, f"timm:{SMALL}.lvd142m", "dinov2_vits14_reg"])
+def test_equal_weights_are_the_same_network_from_the_hub_and_from_a_file(
+    empty_hub_cache, tmp_path, name
+):
+    unfetched = backbone_identity(BackboneConfig(name=name))
+    assert f"timm/{SMALL}.lvd142m" in unfetched["weights"]
+    put_in_hub_cache(empty_hub_cache, f"timm/{SMALL}.lvd142m", b"weights")
+    (tmp_path / "mine.safetensors").write_bytes(b"weights")
+    of_hub = backbone_identity(BackboneConfig(name=name))
+    given = BackboneConfig(name="dinov2_vits14_reg", checkpoint="mine.safetensors")
+    assert backbone_identity(given, base=tmp_path) == of_hub != unfetched
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tokens": "cls+mean"},
+        {"layers": "last:4"},
+        {"views": "flips"},
+        {"views": "flips", "view_rows": "separate"},
+        {"views": "dihedral"},
+        {"precision": "fp32"},
+        {"compile": True},
+        {"name": "timm:vit_small_patch14_dinov2"},
+    ],
+)
+def test_everything_that_decides_a_row_is_in_the_identity(change):
+    plain = {"name": SMALL, "random_weights": True}
+    found = [backbone_identity(BackboneConfig(**fields)) for fields in (plain, plain | change)]
+    assert found[0] != found[1]
+
+
+def test_how_views_are_stored_does_not_matter_where_there_is_one():
+    plain = {"name": SMALL, "random_weights": True}
+    separate = BackboneConfig(**plain, view_rows="separate")
+    assert backbone_identity(separate) == backbone_identity(BackboneConfig(**plain))
 
 
 def test_a_checkpoint_is_known_by_its_content_not_by_its_name(tmp_path):

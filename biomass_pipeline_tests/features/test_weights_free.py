@@ -9,8 +9,9 @@ from biomass_pipeline.config import BackboneConfig
 from biomass_pipeline.features.backbone import Backbone
 from biomass_pipeline.features.colour_texture import ColourTexture
 from biomass_pipeline.features.joined import Joined, join_identities
+from biomass_pipeline.features.lanes import build_backbone
 from biomass_pipeline.features.random_convolutions import RandomConvolutions
-from biomass_pipeline.features.registry import backbone_identity, build_backbone
+from biomass_pipeline.features.registry import backbone_identity
 
 NAMES = ["colour-texture", "rcf", "colour-texture-rcf"]
 SIDE = 24

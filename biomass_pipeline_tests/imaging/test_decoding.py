@@ -1,14 +1,18 @@
+import re
+import sys
+from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 
+import cv2
 import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from biomass_pipeline.errors import UnreadableImageError
-from biomass_pipeline.imaging import decode
+from biomass_pipeline.imaging import decode, decoder_identity
 from biomass_pipeline.manifest import ImageFolder, image_manifest
 
 MAX_PIXELS = 10_000
@@ -74,6 +78,89 @@ def test_every_orientation_is_turned_upright(kind, orientation):
     np.testing.assert_array_equal(
         decode(saved(stored, kind, **options), max_pixels=MAX_PIXELS), colours()
     )
+
+
+ORDINARY = st.fixed_dictionaries(
+    {
+        "quality": st.integers(1, 100),
+        "subsampling": st.sampled_from([0, 1, 2]),
+        "progressive": st.booleans(),
+        "optimize": st.booleans(),
+        "restart_marker_rows": st.sampled_from([0, 1, 3]),
+    }
+)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often OpenCV gave the pixels."""
+    times, imdecode = [], cv2.imdecode
+
+    def count(*arguments):
+        times.append(arguments)
+        return imdecode(*arguments)
+
+    monkeypatch.setattr(cv2, "imdecode", count)
+    return times
+
+
+@given(
+    size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    seed=st.integers(0, 99),
+    options=ORDINARY,
+    orientation=st.sampled_from(list(STORED)),
+)
+def test_an_ordinary_jpeg_has_pillows_pixels(size, seed, options, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    steps = np.random.default_rng(seed).integers(0, 40, (*size, 3))
+    data = saved(np.cumsum(steps, axis=1).astype(np.uint8), "JPEG", exif=exif, **options)
+    pillow = np.asarray(ImageOps.exif_transpose(Image.open(BytesIO(data))))
+    found = decode(data, max_pixels=MAX_PIXELS)
+    np.testing.assert_array_equal(found, pillow)
+    assert found.flags.writeable
+    assert found.flags.c_contiguous
+
+
+def test_opencv_decodes_ordinary_jpegs_and_nothing_else(counted):
+    for kind, mode in (("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGB"), ("WEBP", "RGB")):
+        decode(saved(colours(), kind, mode), max_pixels=MAX_PIXELS)
+        assert not counted
+    decode(saved(colours(), "JPEG"), max_pixels=MAX_PIXELS)
+    assert len(counted) == 1
+
+
+def test_without_opencv_the_pixels_are_the_same(monkeypatch):
+    data = saved(colours(50, 60), "JPEG")
+    fast = decode(data, max_pixels=MAX_PIXELS)
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    np.testing.assert_array_equal(decode(data, max_pixels=MAX_PIXELS), fast)
+
+
+@pytest.mark.parametrize("answer", [None, np.zeros((2, 2, 3), np.uint8)])
+def test_what_opencv_declines_is_pillows(monkeypatch, answer):
+    data = saved(colours(50, 60), "JPEG")
+    fast = decode(data, max_pixels=MAX_PIXELS)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: answer)
+    np.testing.assert_array_equal(decode(data, max_pixels=MAX_PIXELS), fast)
+
+
+def test_an_error_of_opencv_is_pillows_turn(monkeypatch):
+    def fail(*_):
+        raise cv2.error
+
+    monkeypatch.setattr(cv2, "imdecode", fail)
+    assert decode(saved(colours(), "JPEG"), max_pixels=MAX_PIXELS).shape == (5, 7, 3)
+
+
+def test_the_decoders_of_ordinary_photos_are_named(monkeypatch):
+    assert re.fullmatch(rf"opencv [\d.]+, pillow {version('pillow')}", decoder_identity())
+
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("biomass_pipeline.imaging.decoding.version", missing)
+    assert decoder_identity() == "opencv none, pillow none"
 
 
 def test_transparency_is_laid_on_white():

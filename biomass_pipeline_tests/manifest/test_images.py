@@ -2,9 +2,12 @@ import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from io import BytesIO
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from biomass_pipeline.errors import TooManyQuarantinedError
 from biomass_pipeline.manifest import (
@@ -14,10 +17,11 @@ from biomass_pipeline.manifest import (
     image_manifest,
     listing_version,
 )
+from biomass_pipeline_tests.rasters import PLACED, TILED, geotiff, smooth
 
 MAX_PIXELS = 1000
 CONTRACT = ["image_id", "path", "sha256", "bytes", "height_px", "width_px"]
-CONTRACT += ["status", "reason", "labelled", "warning"]
+CONTRACT += ["status", "reason", "labelled", "warning", "crs", "transform", "valid_fraction"]
 
 
 @dataclass
@@ -54,8 +58,10 @@ def folder(tmp_path):
 
 @pytest.fixture
 def manifest(folder, tmp_path):
-    def make(sheet=None, *, sidecar=tmp_path / "side.parquet", max_pixels=MAX_PIXELS):
-        return image_manifest(folder, labels=sheet, sidecar=sidecar, max_pixels=max_pixels)
+    def make(sheet=None, *, sidecar=tmp_path / "side.parquet", max_pixels=MAX_PIXELS, **limits):
+        return image_manifest(
+            folder, labels=sheet, sidecar=sidecar, max_pixels=max_pixels, **limits
+        )
 
     return make
 
@@ -72,6 +78,55 @@ def test_each_photo_has_its_row(put, photo, manifest):
     assert table["sha256"].str.fullmatch("[0-9a-f]{64}").all()
     assert (table["status"] == "ok").all()
     assert not table["labelled"].any()
+
+
+def test_place_and_valid_share_are_kept_with_the_photo(put, photo, manifest, folder):
+    pixels = smooth(20, 30) | 1
+    pixels[:5] = 0
+    put("photos/a.png", photo(1))
+    put("photos/b.tif", geotiff(pixels, nodata=0, **PLACED))
+    put("photos/c.png", b"no photo")
+    for _ in range(2):  # seen, and remembered
+        table = manifest(stream_above_px=100).set_index("image_id")
+        assert table["crs"].tolist() == ["", "EPSG:32755", ""]
+        assert table["transform"].tolist() == ["", "0.5 0.0 600000.0 0.0 -0.25 6000000.0", ""]
+        assert table["valid_fraction"].tolist() == [1.0, 0.75, 0.0]
+        assert table["warning"].tolist() == ["", "nodata shown white", ""]
+    assert folder.opens() == ["a.png", "b.tif", "c.png"]
+
+
+def test_a_photo_of_nothing_is_quarantined(put, manifest):
+    put("photos/a.tif", geotiff(np.zeros((9, 9, 3), np.uint8), nodata=0))
+    stream = BytesIO()
+    Image.new("RGBA", (4, 4), (9, 9, 9, 0)).save(stream, "PNG")
+    put("photos/b.png", stream.getvalue())
+    table = manifest()
+    assert table["reason"].tolist() == ["no valid pixel", "no valid pixel"]
+    assert table["height_px"].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_what_is_wrong_with_a_large_photo_is_said(put, photo, manifest, kind):
+    data = photo(1, kind, height=30, width=30)
+    if kind == "TIFF":
+        data = geotiff(smooth(30, 30), compress="deflate", **TILED)
+    put("photos/a.jpg", data[: len(data) - len(data) // 3])
+    limits = {"stream_above_px": 100, "max_pixels": 10_000}
+    assert manifest(**limits)["reason"].tolist() == ["truncated"]
+    if kind in {"PNG", "TIFF"}:  # the others show something for any bits
+        middle = len(data) // 2
+        put("photos/a.jpg", data[:middle] + bytes(150) + data[middle + 150 :])
+        assert manifest(**limits)["reason"].tolist() == ["corrupt"]
+
+
+def test_a_sidecar_of_an_earlier_inspection_is_made_again(put, photo, manifest, folder, tmp_path):
+    put("photos/a.png", photo(1))
+    first = manifest()
+    earlier = pd.read_parquet(tmp_path / "side.parquet")
+    earlier = earlier.drop(columns=["crs", "transform", "valid_fraction"])
+    earlier.assign(rule=f"1:{MAX_PIXELS}").to_parquet(tmp_path / "side.parquet")
+    pd.testing.assert_frame_equal(manifest(), first)
+    assert folder.opens() == ["a.png", "a.png"]
 
 
 def test_types_are_the_same_without_a_photo(put, photo, manifest):

@@ -26,7 +26,7 @@ class Stuck(CountingBackbone):
             def embed(self, tiles):
                 Path("stuck").touch()
                 time.sleep(600)
-        return Forever(self.identity())
+        return [Forever(self.identity())]
 
 project = Farm(Path.cwd()).project()
 with open_instance(project.layout) as instance, exclusive(project.layout, instance):

@@ -1,21 +1,24 @@
 """What fulfils the seams on disk: read at each use, versions by content, progress in lines."""
 
 import logging
+import pickle
+import subprocess
+import sys
 
 import pytest
 
 from biomass_pipeline.errors import (
     ChangedWeightsError,
+    ClusterPrecisionError,
     LabelTableError,
     MissingInputError,
     UnusableDeviceError,
 )
-from biomass_pipeline.features import Progress, backbone_identity
+from biomass_pipeline.features import Progress, backbone_identity, embed_here, usable_devices
 from biomass_pipeline.orchestration import (
     LogReporter,
     build_resources,
     progress_line,
-    usable_device,
 )
 from biomass_pipeline.orchestration.resources import ConfiguredBackbone
 from biomass_pipeline_tests.farm import build_farm
@@ -71,7 +74,8 @@ class TestPhotos:
     def test_photos_are_read_by_their_path_in_the_manifest(self, farm, resources):
         manifest = resources["photos"].manifest(resources["labels"].read())
         assert list(manifest["path"]) == sorted(farm.rows)
-        data = resources["photos"].read(manifest["path"].iloc[0])
+        with resources["photos"].open(manifest["path"].iloc[0]) as stream:
+            data = stream.read()
         assert data == (farm.folder / "photos" / "s0n0.png").read_bytes()
 
 
@@ -88,13 +92,13 @@ class TestSettings:
 
     def test_auto_takes_one_that_is_there(self, resources):
         device = resources["settings"].device()
-        assert device in {"cuda", "mps", "cpu"}
-        assert usable_device(device) == device
+        assert device in {"cuda:0", "mps", "cpu"}
+        assert usable_devices(device) == [device]
 
     @pytest.mark.parametrize("device", ["cuda:99", "no-such-device"])
     def test_a_device_that_is_not_there_is_refused(self, device):
         with pytest.raises(UnusableDeviceError, match=f"Device `{device}` cannot be used"):
-            usable_device(device)
+            usable_devices(device)
 
 
 class TestLedger:
@@ -108,18 +112,49 @@ class TestLedger:
 
 class TestBackbone:
     def backbone(self, farm, **known):
-        spec = farm.project().config.backbone.model_copy(update={"name": "colour-texture"})
-        identity = {**backbone_identity(spec, base=farm.folder), **known}
-        return ConfiguredBackbone(spec, 16, lambda: "cpu", farm.folder, identity)
+        farm.write(backbone={"name": "colour-texture"}, compute={"device": "cpu"})
+        config = farm.project().config
+        identity = {**backbone_identity(config.backbone, base=farm.folder), **known}
+        return ConfiguredBackbone(config, farm.folder, identity)
 
     def test_it_is_the_one_that_the_graph_was_loaded_with(self, farm):
         source = self.backbone(farm)
-        assert dict(source.build().identity) == dict(source.identity())
+        (lane,) = source.build()
+        assert dict(lane.identity) == dict(source.identity())
 
     def test_changed_weights_are_refused(self, farm):
         source = self.backbone(farm, weights_sha256="of the file that was there before")
         with pytest.raises(ChangedWeightsError, match="weights of colour-texture were fetched or"):
             source.build()
+
+    def test_what_embeds_is_this_machine_or_a_cluster(self, farm):
+        assert self.backbone(farm).engine() is embed_here
+        farm.write(compute={"engine": "ray", "ray": {"actors": 3}})
+        source = ConfiguredBackbone(farm.project().config, farm.folder, {})
+        assert source.engine().keywords["spec"].actors == 3
+
+    def test_it_can_be_sent_to_another_process(self, farm):
+        build = pickle.loads(pickle.dumps(self.backbone(farm).build))  # noqa: S301  # our own
+        assert build()[0].name == "colour-texture"
+
+    def test_what_a_cluster_gets_needs_no_dagster(self, farm, resources):
+        sent = pickle.dumps((self.backbone(farm).build, resources["photos"].open))
+        code = (
+            "import pickle, sys; sys.modules['dagster'] = None; "
+            f"build, open_photo = pickle.loads({sent!r}); "
+            "print(build()[0].name, len(open_photo('s0n0.png').read()))"
+        )
+        told = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        size = (farm.folder / "photos" / "s0n0.png").stat().st_size
+        assert told.stdout.split() == ["colour-texture", str(size)]
+
+    def test_a_cluster_is_told_its_precision(self, farm):
+        farm.write(compute={"engine": "ray"})
+        source = ConfiguredBackbone(farm.project().config, farm.folder, {"precision": "auto"})
+        with pytest.raises(ClusterPrecisionError, match=r"Set it to fp32, bf16 or bf16-autocast"):
+            source.engine()
 
 
 class Clock:

@@ -217,6 +217,27 @@ def test_two_runs_leave_the_predictions_that_one_run_leaves(tmp_path):
     assert rows_by_content(late) == rows_by_content(whole)
 
 
+@pytest.mark.slow
+def test_a_photo_that_cannot_be_embedded_is_left_out_and_shown(farm, instance):
+    farm.photo("s1n1.png", 68, blue=222)
+    graph = graph_of(farm.project(), instance, backbone=CountingBackbone(fails_on_blue=222))
+    assert run_all(graph) == EVERYTHING
+    assert run_all(graph) == []
+    oof = pd.read_parquet(farm.folder / "artefacts/predictions/oof_predictions.parquet")
+    assert set(oof["image_id"]) == {name.removesuffix(".png") for name in farm.rows} - {"s1n1"}
+    report = (farm.folder / "artefacts" / "report" / "report.html").read_text()
+    assert "backbone failed: RuntimeError: no memory left on the device" in report
+    # Asked for by hand, the photo is tried again, and it alone.
+    healthy = CountingBackbone()
+    graph = graph_of(farm.project(), instance, backbone=healthy)
+    fold = fold_of(farm, "s1n1")
+    graph.run([Node("feature_cache", str(fold))], on_step=lambda _: None)
+    assert healthy.n_tiles == 2
+    assert "report" in run_all(graph)
+    oof = pd.read_parquet(farm.folder / "artefacts/predictions/oof_predictions.parquet")
+    assert "s1n1" in set(oof["image_id"])
+
+
 def test_too_many_quarantined_photos_stop_the_run(farm, instance):
     for name in ("s0n0.png", "s1n0.png"):
         (farm.folder / "photos" / name).write_bytes(b"")

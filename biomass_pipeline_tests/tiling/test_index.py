@@ -1,10 +1,14 @@
+from contextlib import contextmanager
+
 import numpy as np
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
 from biomass_pipeline.config import TilingConfig
-from biomass_pipeline.tiling import patch_index, tile_grid
+from biomass_pipeline.manifest import Band, Picture
+from biomass_pipeline.manifest.orientation import Orientation
+from biomass_pipeline.tiling import n_grid_tiles, patch_index, tile_grid
 
 SPEC = TilingConfig(tile_px=8, stride_px=6)
 
@@ -42,6 +46,37 @@ def test_path_and_content_go_with_every_tile():
     table = patch_index(images, SPEC).drop_duplicates(["image_id", "path", "image_sha256"])
     assert table["path"].tolist() == images["path"].tolist()
     assert table["image_sha256"].tolist() == images["sha256"].tolist()
+
+
+def test_size_goes_with_every_tile():
+    sizes = photos([(8, 20), (9, 8)]).drop_duplicates("image_id")
+    table = patch_index(sizes, SPEC).drop_duplicates("image_id")
+    assert table[["height_px", "width_px"]].to_numpy().tolist() == [[8, 20], [9, 8]]
+
+
+def test_only_photos_with_nodata_are_read_and_lose_tiles():
+    images = photos([(8, 20), (8, 20)]).assign(valid_fraction=[1.0, 0.4])
+    asked = []
+
+    @contextmanager
+    def right_half(path, sha256):
+        asked.append((path, sha256))
+        nodata = np.zeros((8, 20), bool)
+        nodata[:, :12] = True
+        band = Band(0, "RGB", np.zeros((8, 20, 3), np.uint8), nodata)
+        yield Picture((8, 20), Orientation(), iter([band]))
+
+    table = patch_index(images, SPEC, validity=right_half)
+    assert asked == [("photo1.png", f"{1:064x}")]
+    whole = patch_index(images, SPEC)
+    pd.testing.assert_frame_equal(
+        table[table["image_id"] == "photo0"], whole[whole["image_id"] == "photo0"]
+    )
+    left = table[table["image_id"] == "photo1"]
+    assert left[["tile", "col_px"]].to_numpy().tolist() == [[1, 6], [2, 12]]
+    # Columns 12 and 13 are shared by the two tiles, 14 to 19 are the second's alone.
+    assert left["area_weight"].tolist() == [0.125, 0.875]
+    assert n_grid_tiles(images, SPEC) - len(table) == 1
 
 
 def test_types_are_the_same_without_a_photo():

@@ -1,0 +1,202 @@
+"""`cache verify` and `cache prune`: what is damaged, mended; and what nothing needs, deleted."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import typer
+
+from biomass_pipeline.cli.opening import open_project, opened
+from biomass_pipeline.cli.progress import TerminalReporter, announcer
+from biomass_pipeline.cli.terminal import open_console, show_table
+from biomass_pipeline.errors import (
+    BiomassError,
+    DamagedCacheError,
+    MissingCacheError,
+    MissingTableError,
+)
+from biomass_pipeline.features import cells_of, views_of
+from biomass_pipeline.orchestration import blueprint_of, exclusive
+from biomass_pipeline.project import Project
+from biomass_pipeline.store import (
+    FeatureFolder,
+    FoldContents,
+    Inspection,
+    Leftover,
+    delete,
+    leftovers,
+)
+
+_FAILED, _QUARANTINED = 1, 3
+_MB = 1e6
+
+
+@dataclass(frozen=True)
+class FoldState:
+    """What reading one fold's file whole found."""
+
+    fold: int
+    problem: str = ""
+    damaged: tuple[str, ...] = ()
+    has_checks: bool = True
+    n_quarantined: int = 0
+
+    def __str__(self) -> str:
+        if self.problem:
+            return f"fold {self.fold}: {self.problem}"
+        unchecked = "" if self.has_checks else ", but without checksums: only NaN would be seen"
+        missing = f", {self.n_quarantined} photos quarantined" if self.n_quarantined else ""
+        return f"fold {self.fold}: whole{missing}{unchecked}"
+
+
+def verify_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
+    """Read every fold's file whole; hold it against its checksums and the fold's tiles.
+
+    Returns:
+        0; 1 when a file is missing, damaged or holds other photos; 3 when photos are quarantined.
+    """
+    project = open_project(config, overrides)
+    states = _states(project, blueprint_of(project).extraction)
+    if as_json:
+        typer.echo(json.dumps(_as_json(states)))
+    else:
+        _print(states)
+    return _exit_code(states)
+
+
+def repair_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
+    """Verify, set damaged files aside, and make their folds again: intact rows are copied.
+
+    Returns:
+        As `verify_cache`, of what is there in the end.
+    """
+    project = open_project(config, overrides)
+    extraction = blueprint_of(project).extraction
+    console = open_console(stderr=as_json)
+    reporter = TerminalReporter(console)
+    with opened(project, reporter) as graph, exclusive(project.layout, graph.instance):
+        before = _states(project, extraction)
+        broken = [state.fold for state in before if state.problem]
+        for state in before:
+            if state.problem:
+                console.print(str(state), markup=False)
+                FeatureFolder(project.layout).set_aside(state.fold, extraction)
+        caches = [node for node in graph.select("feature_cache") if int(node.fold or 0) in broken]
+        if caches:
+            graph.run(caches, on_step=announcer(console))
+    states = _states(project, extraction)
+    embedded = {"photos_embedded": reporter.n_embedded, "repaired": broken}
+    if as_json:
+        typer.echo(json.dumps(_as_json(states) | embedded))
+    else:
+        _print(states)
+        done = f"{len(broken)} folds made again" if broken else "Nothing to repair"
+        console.print(f"{done}, {reporter.n_embedded} photos embedded.")
+    return _exit_code(states)
+
+
+def prune_cache(
+    config: Path | None, overrides: tuple[str, ...], *, yes: bool, as_json: bool
+) -> int:
+    """List what nothing of the current configuration needs, ask, and delete it.
+
+    Returns:
+        0, or 1 when something could not be deleted because it is being written.
+    """
+    project = open_project(config, overrides)
+    found = leftovers(project.layout.extractions, current=blueprint_of(project).extraction)
+    if not as_json:
+        _print_leftovers(project, found)
+    agreed = bool(found) and (yes or (not as_json and typer.confirm("Delete them?")))
+    gone = delete(found) if agreed else []
+    if as_json:
+        listed = [
+            {"file": str(file.path), "bytes": file.n_bytes, "why": file.why, "gone": file in gone}
+            for file in found
+        ]
+        typer.echo(json.dumps({"files": listed, "freed_bytes": _size(gone)}))
+    elif found:
+        typer.echo(f"Deleted {len(gone)} of {len(found)} files, {_size(gone) / _MB:.1f} MB.")
+    return _FAILED if agreed and len(gone) < len(found) else 0
+
+
+def _states(project: Project, extraction: str) -> list[FoldState]:
+    if not any(project.layout.extractions.glob("*/fold_*")):
+        raise MissingCacheError(project.layout.features(extraction))
+    return [_state(project, extraction, fold) for fold in range(project.config.folds.n_folds)]
+
+
+def _state(project: Project, extraction: str, fold: int) -> FoldState:
+    found: Inspection | None = None
+    try:
+        contents = _contents(project, fold)
+        cache = FeatureFolder(project.layout).open(fold, extraction)
+        found = cache.inspect()
+        if found.damages:
+            raise DamagedCacheError(cache.path, found.summary())
+        cache.check_contents(contents)
+    except BiomassError as error:
+        names = tuple(damage.image_id for damage in found.damages) if found else ()
+        return FoldState(fold, problem=str(error), damaged=names)
+    return FoldState(fold, has_checks=found.has_checks, n_quarantined=found.n_quarantined)
+
+
+def _contents(project: Project, fold: int) -> FoldContents:
+    """What the fold's file must hold."""
+    path = project.layout.partitioned_table("patch_index", fold)
+    if not path.exists():
+        raise MissingTableError("patch_index", path)
+    config = project.config
+    return FoldContents.from_patch_index(
+        pd.read_parquet(path),
+        tiling=config.tiling,
+        cells=cells_of(config.backbone, tile_px=config.tiling.tile_px),
+        views=views_of(config.backbone),
+    )
+
+
+def _as_json(states: list[FoldState]) -> dict[str, Any]:
+    return {
+        "folds": len(states),
+        "problems": {str(state.fold): state.problem for state in states if state.problem},
+        "damaged": {str(state.fold): list(state.damaged) for state in states if state.damaged},
+        "quarantined": sum(state.n_quarantined for state in states),
+        "without_checks": [state.fold for state in states if not state.has_checks],
+    }
+
+
+def _print(states: list[FoldState]) -> None:
+    for state in states:
+        typer.echo(str(state))
+
+
+def _exit_code(states: list[FoldState]) -> int:
+    if any(state.problem for state in states):
+        return _FAILED
+    return _QUARANTINED if any(state.n_quarantined for state in states) else 0
+
+
+def _print_leftovers(project: Project, found: list[Leftover]) -> None:
+    console = open_console()
+    if not found:
+        console.print("There is nothing to delete.")
+        return
+    show_table(
+        console,
+        f"{project.config.name}: cache files that the configuration does not need",
+        columns=["file", "MB", "why"],
+        rows=list(_leftover_rows(found)),
+    )
+    console.print(f"{len(found)} files, {_size(found) / _MB:.1f} MB.")
+
+
+def _leftover_rows(found: list[Leftover]) -> Iterator[list[str]]:
+    for file in found:
+        yield [f"{file.extraction}/{file.path.name}", f"{file.n_bytes / _MB:.1f}", file.why]
+
+
+def _size(files: list[Leftover]) -> int:
+    return sum(file.n_bytes for file in files)

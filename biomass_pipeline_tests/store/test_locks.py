@@ -1,0 +1,78 @@
+"""One writer a fold; a dead one is in nobody's way."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from biomass_pipeline.errors import BusyCacheError
+from biomass_pipeline.store.locks import fold_lock, is_locked
+from biomass_pipeline_tests.store.fold import final_of, fold_of, folder_at, names, write
+
+# Says when it holds the fold, in the middle of an extraction, and stays there.
+STUCK = """
+import sys, time
+from biomass_pipeline_tests.store.fold import STAMP, ByContent, fold_of, folder_at
+
+class Stuck(ByContent):
+    def embed(self, wanted):
+        for block in super().embed(wanted):
+            yield block
+            print("holding", flush=True)
+            time.sleep(600)
+
+contents = fold_of(("a", "c1"), ("b", "c2"))
+folder_at(".").write(0, contents, stamp=STAMP, embedder=Stuck(contents), max_refused=0)
+"""
+
+
+@contextmanager
+def another_writer(place):
+    """A process that is in the middle of fold 0."""
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK],
+        cwd=place,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout.readline() == "holding\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_the_second_writer_is_refused_and_told_who_is_the_first(tmp_path):
+    folder = folder_at(tmp_path)
+    with another_writer(tmp_path) as process:
+        assert is_locked(final_of(folder))
+        who = rf"fold_0.h5 is being written by process {process.pid} on \S+\. Two runs"
+        for _ in range(2):
+            with pytest.raises(BusyCacheError, match=who):
+                write(folder, 0, fold_of(("a", "c1"), ("b", "c2")))
+        write(folder, 1, fold_of(("z", "c9")))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not is_locked(final_of(folder))
+        _, asked = write(folder, 0, fold_of(("a", "c1"), ("b", "c2")))
+    assert asked == ["c2"]
+    assert names(tmp_path) == ["fold_0.h5", "fold_1.h5"]
+
+
+def test_a_fold_is_free_before_and_after_it_is_written(tmp_path):
+    final = final_of(folder_at(tmp_path))
+    assert not is_locked(final)
+    with fold_lock(final):
+        assert is_locked(final)
+    assert not is_locked(final)
+
+
+def test_an_error_frees_the_fold(tmp_path):
+    folder = folder_at(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        write(folder, 0, fold_of(("a", "c1")), stop_after=0)
+    assert not is_locked(final_of(folder))
