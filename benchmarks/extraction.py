@@ -9,6 +9,7 @@ a GPU's first, a naive loop and a loop shaped like published tools beside ours, 
 
 import argparse
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 from device_profile import time_by_kind
 from numpy.typing import NDArray
-from rivals import naive, peer
+from rivals import apart, naive, peer
 from verdicts import Target, finish
 
 from biomass_pipeline.benchmark import (
@@ -154,22 +155,15 @@ def rivals(plan: Plan, model: ModelRates, folder: Path, *, n_photos: int) -> dic
     ours, exact = (_lanes(plan, name, precision) for precision in (model.precision, "fp32"))
     turns = count()
 
-    def rival(way: Callable[..., None]) -> Callable[[], None]:
-        return lambda: way(
-            photos,
-            network,
-            tile_px=tiling.tile_px,
-            device=device,
-            output=folder / f"rival_{next(turns)}",
-        )
-
-    calls = {
-        "ours": _pipeline(plan, name, ours, pictures, folder / "ours"),
-        "naive": rival(naive),
-        "ours fp32": _pipeline(plan, name, exact, pictures, folder / "exact"),
-        "peer": rival(peer),
-    }
-    took = fastest(calls, effort=Effort(rounds=min(plan.effort.rounds, RIVAL_ROUNDS)))
+    with ExitStack() as stack:
+        slow, published = (_rival(stack, way, photos, network, plan=plan) for way in (naive, peer))
+        calls = {
+            "ours": _pipeline(plan, name, ours, pictures, folder / "ours"),
+            "naive": lambda: slow(folder / f"rival_{next(turns)}"),
+            "ours fp32": _pipeline(plan, name, exact, pictures, folder / "exact"),
+            "peer": lambda: published(folder / f"rival_{next(turns)}"),
+        }
+        took = fastest(calls, effort=Effort(rounds=min(plan.effort.rounds, RIVAL_ROUNDS)))
     n_tiles = len(coords) * n_photos
     return {
         "ratios": {
@@ -183,6 +177,21 @@ def rivals(plan: Plan, model: ModelRates, folder: Path, *, n_photos: int) -> dic
         "tiles_per_s": {way: n_tiles / seconds for way, seconds in took.items()},
         "least_cosine_fp32_to_naive": _agreement(folder),
     }
+
+
+def _rival(
+    stack: ExitStack,
+    way: Callable[..., None],
+    photos: dict[Path, NDArray[np.int32]],
+    network: torch.nn.Module,
+    *,
+    plan: Plan,
+) -> Callable[[Path], None]:
+    """A call that embeds the photos in a rival's way: on a CPU in a process of its own."""
+    tile_px, device = plan.config.tiling.tile_px, plan.devices[0]
+    if device == "cpu":
+        return stack.enter_context(apart(way, photos, network, tile_px=tile_px))
+    return lambda output: way(photos, network, tile_px=tile_px, device=device, output=output)
 
 
 def profiled(plan: Plan, model: ModelRates, folder: Path) -> dict[str, float]:

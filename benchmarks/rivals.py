@@ -1,10 +1,14 @@
 """How features are often extracted, to be timed beside our pipeline on the same photos.
 
 `naive` is the first script that everybody writes; `peer` is the shape of published tools: a data
-loader for each image, autocast, a file for each image.
+loader for each image, autocast, a file for each image. On a CPU each runs in a process of its own,
+because ours changes how its process uses memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import h5py
@@ -48,6 +52,56 @@ def naive(
             group = file.create_group(path.stem)
             group.create_dataset("features", data=rows, compression="gzip")
             group.create_dataset("coords", data=coords, compression="gzip")
+
+
+@contextmanager
+def apart(
+    way: Callable[..., None],
+    photos: dict[Path, NDArray[np.int32]],
+    network: nn.Module,
+    *,
+    tile_px: int,
+) -> Iterator[Callable[[Path], None]]:
+    """Call a rival on the CPU in a process that has nothing of ours, once for each output.
+
+    Args:
+        way: `naive` or `peer`.
+        photos: Each photo's tile corners, shape (tile, 2).
+        network: In float32.
+        tile_px: Side of a tile.
+    """
+    here, there = get_context("spawn").Pipe()
+    process = get_context("spawn").Process(
+        target=_serve, args=(there, way, photos, network, tile_px), daemon=False
+    )
+    process.start()
+    there.close()
+
+    def call(output: Path) -> None:
+        here.send(output)
+        here.recv()
+
+    try:
+        yield call
+    finally:
+        here.close()
+        process.join()
+
+
+def _serve(
+    asked: Connection,
+    way: Callable[..., None],
+    photos: dict[Path, NDArray[np.int32]],
+    network: nn.Module,
+    tile_px: int,
+) -> None:
+    while True:
+        try:
+            output = asked.recv()
+        except EOFError:
+            return
+        way(photos, network, tile_px=tile_px, device="cpu", output=output)
+        asked.send(output)
 
 
 class ImageTiles(Dataset[Tensor]):

@@ -18,21 +18,25 @@ class Target:
         target: The promise.
         measured: What came out.
         at_most: Whether smaller is better.
+        exactly: Whether nothing but the target will do.
     """
 
     what: str
     target: float
     measured: float
     at_most: bool = False
+    exactly: bool = False
 
     @property
     def met(self) -> bool:
         """Whether the promise is kept."""
+        if self.exactly:
+            return self.measured == self.target
         return self.measured <= self.target if self.at_most else self.measured >= self.target
 
     def line(self) -> str:
         """One line for a person."""
-        sign = "<=" if self.at_most else ">="
+        sign = "==" if self.exactly else "<=" if self.at_most else ">="
         met = "yes" if self.met else "NO"
         return f"{self.what:<58}  {sign} {self.target:<6g}  {self.measured:8.3g}  {met}"
 

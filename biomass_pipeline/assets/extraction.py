@@ -17,7 +17,7 @@ from biomass_pipeline.assets.blueprint import (
     markdown_table,
     table_result,
 )
-from biomass_pipeline.config import Config, fingerprint
+from biomass_pipeline.config import Config, DataConfig, fingerprint
 from biomass_pipeline.errors import UnreadableImageError
 from biomass_pipeline.features import PhotoEmbedder, Reading, cells_of, photos_of, views_of
 from biomass_pipeline.imaging import ReadLimits
@@ -35,11 +35,13 @@ _FINITE = "features_are_finite"
 def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     """`patch_index` and `feature_cache`, one partition a fold."""
     config = blueprint.config
+    cells = cells_of(config.backbone, tile_px=config.tiling.tile_px)
 
     @blueprint.asset(
         _GROUP,
         code=_TILES_CODE,
-        decides=[config.tiling],
+        # Whole tiles are the same for every backbone, and so is their table.
+        decides=[config.tiling, *([cells] if len(cells) > 2 else [])],  # noqa: PLR2004
         partitioned=True,
         kinds={"parquet", "pandas"},
     )
@@ -53,7 +55,9 @@ def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         held_out = fold_assignment[fold_assignment["fold"] == int(context.partition_key)]
         images = image_manifest[image_manifest["image_id"].isin(held_out["image_id"])]
         limits = _reading(config, photos).limits
-        table = index_patches(images, config.tiling, validity=_validity(photos, limits))
+        table = index_patches(
+            images, config.tiling, validity=_validity(photos, limits), cells=cells
+        )
         dropped = n_grid_tiles(images, config.tiling) - len(table)
         return table_result(table, photos=len(images), nodata_tiles_dropped=dropped)
 
@@ -82,7 +86,7 @@ def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         contents = FoldContents.from_patch_index(
             patch_index[fold],
             tiling=config.tiling,
-            cells=cells_of(config.backbone, tile_px=config.tiling.tile_px),
+            cells=cells,
             views=views_of(config.backbone),
         )
         embedder = PhotoEmbedder(
@@ -98,7 +102,7 @@ def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             contents,
             stamp=stamp,
             embedder=embedder,
-            max_refused=ceil(config.data.max_quarantined_fraction * len(contents.image_ids)),
+            max_refused=_most_refused(len(contents.image_ids), config.data),
         )
         return dg.MaterializeResult(
             value=written.cache,
@@ -141,6 +145,11 @@ def _reading(config: Config, photos: PhotoSource) -> Reading:
         limits=limits,
         threads=config.compute.decode_threads,
     )
+
+
+def _most_refused(n_photos: int, data: DataConfig) -> int:
+    """How many of a fold's photos may fail; never all, or nothing would be held out."""
+    return min(ceil(data.max_quarantined_fraction * n_photos), n_photos - 1)
 
 
 def _stamp(blueprint: Blueprint, backbone: BackboneSource) -> Stamp:

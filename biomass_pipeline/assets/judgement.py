@@ -15,7 +15,7 @@ from biomass_pipeline.assets.blueprint import (
 )
 from biomass_pipeline.config import fingerprint
 from biomass_pipeline.evaluation import evaluate, pool_predictions
-from biomass_pipeline.manifest import with_refusals
+from biomass_pipeline.manifest import check_quarantine, with_refusals
 from biomass_pipeline.reporting import (
     ReportInputs,
     package_versions,
@@ -40,10 +40,13 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         label_table: pd.DataFrame,
     ) -> dg.MaterializeResult[pd.DataFrame]:
         """Every labelled photo, predicted once by each kind of model that never saw it."""
-        embedded = ~label_table["image_id"].isin(_refused(feature_cache))
+        photos = with_refusals(
+            label_table[["image_id"]].assign(status="ok", reason=""), _refused(feature_cache)
+        )
+        check_quarantine(photos, limit=config.data.max_quarantined_fraction)
         table = pool_predictions(
             [fold_predictions[fold] for fold in sorted(fold_predictions)],
-            labels=label_table[embedded],
+            labels=label_table[photos["status"] == "ok"],
         )
         plot = predicted_against_measured(table, data=config.data, model="mil")
         return table_result(table, predicted_against_measured=_image(plot))

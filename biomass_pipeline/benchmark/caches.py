@@ -1,6 +1,6 @@
 """Writing and reading a fold's cache, without any backbone in the way."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -36,7 +36,7 @@ class ReadyRows:
         """Nothing to add."""
         return {}
 
-    def embed(self, wanted: Mapping[int, NDArray[np.int64]]) -> Iterator[Block]:
+    def embed(self, wanted: Mapping[int, NDArray[np.int64]]) -> Generator[Block]:
         """Yield each photo's rows whole."""
         for photo, tiles in wanted.items():
             yield Block(photo, tiles, self.rows[photo][tiles])

@@ -10,6 +10,7 @@ from biomass_pipeline.benchmark.machine import describe_machine, package_version
 from biomass_pipeline.benchmark.models import model_rates
 from biomass_pipeline.benchmark.plan import Plan
 from biomass_pipeline.benchmark.records import Benchmark, FolderLoad, ModelRates
+from biomass_pipeline.imaging import keep_freed_memory
 
 
 def measure(plan: Plan, *, folder: FolderLoad | None = None) -> Benchmark:
@@ -22,6 +23,8 @@ def measure(plan: Plan, *, folder: FolderLoad | None = None) -> Benchmark:
     Raises:
         BiomassError: A backbone cannot be built.
     """
+    # As the engine does, or the bare backbone would be measured in another process than its own.
+    keep_freed_memory()
     height_px, width_px = plan.photo_px
     with TemporaryDirectory(prefix="biomass_benchmark_") as name:
         place = Path(name)

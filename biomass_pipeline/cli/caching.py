@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import typer
+from rich.console import Console
 
 from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.progress import TerminalReporter, announcer
@@ -19,7 +22,7 @@ from biomass_pipeline.errors import (
     MissingTableError,
 )
 from biomass_pipeline.features import cells_of, views_of
-from biomass_pipeline.orchestration import blueprint_of, exclusive
+from biomass_pipeline.orchestration import Graph, blueprint_of, exclusive
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import (
     FeatureFolder,
@@ -34,6 +37,14 @@ _FAILED, _QUARANTINED = 1, 3
 _MB = 1e6
 
 
+class Mend(Enum):
+    """What `--repair` does about a fold."""
+
+    NONE = auto()
+    RUN = auto()
+    SET_ASIDE_AND_RUN = auto()
+
+
 @dataclass(frozen=True)
 class FoldState:
     """What reading one fold's file whole found."""
@@ -41,6 +52,7 @@ class FoldState:
     fold: int
     problem: str = ""
     damaged: tuple[str, ...] = ()
+    mend: Mend = Mend.NONE
     has_checks: bool = True
     n_quarantined: int = 0
 
@@ -48,8 +60,11 @@ class FoldState:
         if self.problem:
             return f"fold {self.fold}: {self.problem}"
         unchecked = "" if self.has_checks else ", but without checksums: only NaN would be seen"
-        missing = f", {self.n_quarantined} photos quarantined" if self.n_quarantined else ""
-        return f"fold {self.fold}: whole{missing}{unchecked}"
+        missing = (
+            f", {self.n_quarantined} photos quarantined (`biomass cache verify --repair` tries "
+            f"them again)"
+        )
+        return f"fold {self.fold}: whole{missing if self.n_quarantined else ''}{unchecked}"
 
 
 def verify_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
@@ -70,6 +85,9 @@ def verify_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bo
 def repair_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
     """Verify, set damaged files aside, and make their folds again: intact rows are copied.
 
+    Folds without a file, and those with quarantined photos, are run again too. Whatever else is
+    wrong needs more than the cache: it is told, and the file left alone.
+
     Returns:
         As `verify_cache`, of what is there in the end.
     """
@@ -78,22 +96,22 @@ def repair_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bo
     console = open_console(stderr=as_json)
     reporter = TerminalReporter(console)
     with opened(project, reporter) as graph, exclusive(project.layout, graph.instance):
-        before = _states(project, extraction)
-        broken = [state.fold for state in before if state.problem]
-        for state in before:
-            if state.problem:
+        before = [s for s in _states(project, extraction) if s.mend is not Mend.NONE]
+        try:
+            for state in before:
                 console.print(str(state), markup=False)
-                FeatureFolder(project.layout).set_aside(state.fold, extraction)
-        caches = [node for node in graph.select("feature_cache") if int(node.fold or 0) in broken]
-        if caches:
-            graph.run(caches, on_step=announcer(console))
+                _mend(project, graph, state, extraction, console)
+        finally:
+            reporter.close()
+    broken = [state.fold for state in before if state.problem]
+    tried = [state.fold for state in before if not state.problem]
     states = _states(project, extraction)
-    embedded = {"photos_embedded": reporter.n_embedded, "repaired": broken}
+    embedded = {"photos_embedded": reporter.n_embedded, "repaired": broken, "tried_again": tried}
     if as_json:
         typer.echo(json.dumps(_as_json(states) | embedded))
     else:
         _print(states)
-        done = f"{len(broken)} folds made again" if broken else "Nothing to repair"
+        done = f"{len(before)} folds made again" if before else "Nothing to repair"
         console.print(f"{done}, {reporter.n_embedded} photos embedded.")
     return _exit_code(states)
 
@@ -107,7 +125,11 @@ def prune_cache(
         0, or 1 when something could not be deleted because it is being written.
     """
     project = open_project(config, overrides)
-    found = leftovers(project.layout.extractions, current=blueprint_of(project).extraction)
+    found = leftovers(
+        project.layout.extractions,
+        current=blueprint_of(project).extraction,
+        n_folds=project.config.folds.n_folds,
+    )
     if not as_json:
         _print_leftovers(project, found)
     agreed = bool(found) and (yes or (not as_json and typer.confirm("Delete them?")))
@@ -140,8 +162,35 @@ def _state(project: Project, extraction: str, fold: int) -> FoldState:
         cache.check_contents(contents)
     except BiomassError as error:
         names = tuple(damage.image_id for damage in found.damages) if found else ()
-        return FoldState(fold, problem=str(error), damaged=names)
-    return FoldState(fold, has_checks=found.has_checks, n_quarantined=found.n_quarantined)
+        return FoldState(fold, problem=str(error), damaged=names, mend=_mend_of(error))
+    return FoldState(
+        fold,
+        has_checks=found.has_checks,
+        n_quarantined=found.n_quarantined,
+        mend=Mend.RUN if found.n_quarantined else Mend.NONE,
+    )
+
+
+def _mend_of(error: BiomassError) -> Mend:
+    if isinstance(error, DamagedCacheError):
+        return Mend.SET_ASIDE_AND_RUN
+    return Mend.RUN if isinstance(error, MissingCacheError) else Mend.NONE
+
+
+def _mend(
+    project: Project, graph: Graph, state: FoldState, extraction: str, console: Console
+) -> None:
+    """Make one fold again; its damaged file goes just before, so that an error costs no other."""
+    folder = FeatureFolder(project.layout)
+    nodes = [node for node in graph.select("feature_cache") if int(node.fold or 0) == state.fold]
+    if state.mend is Mend.SET_ASIDE_AND_RUN:
+        folder.set_aside(state.fold, extraction)
+    # A fold whose file is in its place would be up to date.
+    retried = (
+        folder.out_of_the_way(state.fold, extraction) if state.n_quarantined else nullcontext()
+    )
+    with retried:
+        graph.run(nodes, on_step=announcer(console))
 
 
 def _contents(project: Project, fold: int) -> FoldContents:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -21,6 +21,12 @@ class TerminalReporter:
     console: Console
     n_embedded: int = 0
     clock: Callable[[], float] = time.monotonic
+    _open: list[Bars] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Stop the bars of extractions that did not end: a bar hides the cursor while it moves."""
+        while self._open:
+            self._open.pop().stop()
 
     def extraction(self, fold: int) -> Callable[[Progress], None]:
         """A callback for one fold's extraction."""
@@ -51,7 +57,9 @@ class TerminalReporter:
         def report(progress: Progress) -> None:
             elapsed_s = max(self.clock() - started_s, 1e-9)
             done = progress.n_photos == progress.total_photos
-            bars.start()
+            if bars not in self._open:
+                self._open.append(bars)
+                bars.start()
             bars.update(
                 task,
                 completed=progress.n_photos,
@@ -60,7 +68,7 @@ class TerminalReporter:
                 tiles_s=progress.n_tiles / elapsed_s,
             )
             if done:
-                bars.stop()
+                self.close()
                 self._line(fold, progress, elapsed_s)
 
         return report

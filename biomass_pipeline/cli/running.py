@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.console import Console
 from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.progress import TerminalReporter, announcer
 from biomass_pipeline.cli.terminal import open_console, show_table
+from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.evaluation import score_table
 from biomass_pipeline.manifest import with_refusals
 from biomass_pipeline.orchestration import Graph, exclusive
@@ -44,7 +46,11 @@ def run_stale(
     console = open_console(stderr=as_json)
     started_s = time.monotonic()
     reporter = TerminalReporter(console)
-    with opened(project, reporter) as graph, exclusive(project.layout, graph.instance):
+    with (
+        closing(reporter),
+        opened(project, reporter) as graph,
+        exclusive(project.layout, graph.instance),
+    ):
         wanted = graph.select(select, fold=fold)
         graph.observe()
         ran = graph.run(wanted, on_step=announcer(console))
@@ -109,9 +115,10 @@ def _quarantine(project: Project, extraction: str) -> list[dict[str, str]]:
 
 
 def _refused(project: Project, extraction: str) -> Iterator[tuple[str, str]]:
+    """Id and reason of what could not be embedded; a fold that cannot be read says nothing here."""
     folder = FeatureFolder(project.layout)
     for fold in range(project.config.folds.n_folds):
-        if project.layout.feature_cache(extraction, fold).exists():
+        with suppress(BiomassError):
             for photo in folder.open(fold, extraction).quarantined():
                 yield photo.image_id, photo.reason
 

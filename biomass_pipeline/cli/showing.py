@@ -92,7 +92,7 @@ def show_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bool
     """Print one row a fold file, under one heading an extraction."""
     project = open_project(config, overrides)
     current = blueprint_of(project).extraction
-    rows = [_cache_row(path, current) for path in _cache_files(project)]
+    rows = [row for path in _cache_files(project) if (row := _cache_row(path, current))]
     if as_json:
         typer.echo(json.dumps(rows))
         return 0
@@ -116,12 +116,17 @@ def _cache_files(project: Project) -> list[Path]:
 
 
 def _cache_row(path: Path, current: str) -> dict[str, Any]:
+    """What is shown of a file; nothing if it vanished since it was found."""
     fingerprint = path.parent.name
+    try:
+        n_bytes = path.stat().st_size
+    except FileNotFoundError:
+        return {}
     return {
         "extraction": fingerprint,
         "file": path.name,
         "current": fingerprint == current and path.suffix == ".h5",
-        "MB": round(path.stat().st_size / 1e6, 2),
+        "MB": round(n_bytes / 1e6, 2),
         **_facts(path, fingerprint),
     }
 

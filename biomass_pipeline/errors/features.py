@@ -125,6 +125,19 @@ class UnusableTileError(BiomassError):
         )
 
 
+class DeviceMemoryError(BiomassError):
+    """A network and one tile do not fit in a device's memory."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, *, device: str, precision: str) -> None:
+        narrow = "" if precision == "bf16" else "Set `backbone.precision` to bf16, or use"
+        super().__init__(
+            f"{name} and one tile do not fit in the memory of {device} with `backbone.precision` "
+            f"{precision}. {narrow or 'Use'} a smaller backbone or a larger device."
+        )
+
+
 class PrecisionMemoryError(BiomassError):
     """A network does not fit in memory twice, as choosing a precision by measurement needs."""
 

@@ -18,6 +18,16 @@ class StaleCacheError(BiomassError):
         )
 
 
+class StaleTilesError(BiomassError):
+    """A table of tiles does not go with the configuration."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"`patch_index` was made {why}. Run `biomass run`, which makes it again, or restore "
+            f"the configuration that it was made with."
+        )
+
+
 class MissingCacheError(BiomassError):
     """A fold's feature cache is not on disk."""
 
@@ -36,6 +46,26 @@ class DamagedCacheError(BiomassError):
             f"{path} is not a usable feature cache: {problem}. Run `biomass cache verify "
             f"--repair`: what is undamaged here or in other fold files is copied, only the rest is "
             f"embedded."
+        )
+
+
+class UnreadableCacheError(BiomassError):
+    """A file in the place of a feature cache cannot be looked into; it may be undamaged."""
+
+    def __init__(self, path: Path, *, why: str) -> None:
+        super().__init__(
+            f"{path} should be a feature cache, but cannot be read: {why}. Make it readable for "
+            f"this user, or move away what is in its place, then run `biomass run` again."
+        )
+
+
+class OtherContentsError(BiomassError):
+    """An undamaged feature cache holds other photos or tiles than its fold now has."""
+
+    def __init__(self, path: Path, *, what: str) -> None:
+        super().__init__(
+            f"{path} is undamaged, but its {what} are not those of `patch_index`. Run `biomass "
+            f"run`: what they share is copied, only the rest is embedded."
         )
 
 
@@ -97,6 +127,17 @@ class UnwritableCacheError(BiomassError):
         super().__init__(
             f"{path} cannot be written: {why}. What was cached before is as it was. {remedy}, then "
             f"run `biomass run` again: it goes on from the tiles that reached the disk."
+        )
+
+
+class UnlockableFolderError(BiomassError):
+    """No lock can be had in a folder, so nothing would keep two writers apart."""
+
+    def __init__(self, path: Path, *, why: str) -> None:
+        super().__init__(
+            f"{path} cannot be locked: {why}. A lock of its file system keeps two writers apart, "
+            f"and goes with a process that dies. Set `root` to a folder whose file system has "
+            f"`flock`, such as a local disk, or mount this one with locks."
         )
 
 

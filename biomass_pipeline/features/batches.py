@@ -23,8 +23,8 @@ def choose_batch_size(
         clock: Tells seconds.
 
     Returns:
-        The smallest size whose rate is within 3 % of the best; 1 if not even the first one fits,
-        and the first if there is time for no more.
+        The smallest size whose rate is within 3 % of the best; the first if there is time for no
+        more; where not even that fits, half as many until they do.
     """
     rates: dict[int, float] = {}
     started = clock()
@@ -36,7 +36,17 @@ def choose_batch_size(
             rates[size] = size / (clock() - before)
             if clock() - started > BUDGET_S:
                 break
-    return smallest_good(rates) if rates else 1
+    return smallest_good(rates) if rates else _largest_below(SIZES[0], embed)
+
+
+def _largest_below(size: int, embed: Callable[[int], object]) -> int:
+    """Halve a size that does not fit until it does; single tiles are not tried."""
+    while size > 2:  # noqa: PLR2004
+        size //= 2
+        with suppress(torch.OutOfMemoryError):
+            embed(size)
+            return size
+    return 1
 
 
 def smallest_good(rates: Mapping[int, float]) -> int:

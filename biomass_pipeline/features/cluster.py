@@ -53,7 +53,7 @@ def embed_on_ray(
     reading: Reading,
     build: Callable[[], Sequence[Backbone]],
     spec: RayConfig,
-) -> Iterator[Block]:
+) -> Generator[Block]:
     """Yield the rows of the tiles that are wanted, in the order in which workers finish them.
 
     Where nothing is wanted, Ray is neither imported nor started. A photo that cannot be embedded

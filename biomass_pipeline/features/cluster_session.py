@@ -76,16 +76,17 @@ def cluster(spec: RayConfig) -> Iterator[tuple[Any, Seats]]:
         ClusterStartError: None can be started here.
         SmallClusterError: The workers asked for do not fit.
     """
-    with _quiet_variables():
-        ray = load_ray()
-        ours = not ray.is_initialized()
-        if ours:
-            _connect(ray, spec)
-    try:
-        yield ray, seats(ray.nodes(), spec)
-    finally:
-        if ours:
-            ray.shutdown()
+    with _quiet_logger():
+        with _quiet_variables():
+            ray = load_ray()
+            ours = not ray.is_initialized()
+            if ours:
+                _connect(ray, spec)
+        try:
+            yield ray, seats(ray.nodes(), spec)
+        finally:
+            if ours:
+                ray.shutdown()
 
 
 def load_ray() -> Any:  # noqa: ANN401  # a module without types
@@ -202,12 +203,23 @@ def _quiet_variables() -> Iterator[None]:
     """Keep Ray's messages in its log files: nothing of them helps the person at the terminal."""
     missing = {name: value for name, value in _QUIET.items() if name not in os.environ}
     os.environ.update(missing)
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:
         yield
     finally:
         for name in missing:
             os.environ.pop(name, None)
+
+
+@contextmanager
+def _quiet_logger() -> Iterator[None]:
+    """Let Ray's Python part log nothing but disasters, and put its level back."""
+    logger = logging.getLogger("ray")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextmanager
@@ -229,6 +241,8 @@ def _stderr_closed() -> Iterator[None]:
 def _sigterm_kept() -> Iterator[None]:
     """Put back the handler of SIGTERM, which Ray replaces by its own."""
     kept = signal.getsignal(signal.SIGTERM)
-    yield
-    if kept is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, kept)
+    try:
+        yield
+    finally:
+        if kept is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, kept)

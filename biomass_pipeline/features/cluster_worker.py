@@ -20,12 +20,13 @@ from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.features.backbone import Backbone
 from biomass_pipeline.features.engine import Block, embed_photos
 from biomass_pipeline.features.photos import Photo, Reading
+from biomass_pipeline.imaging import decoder_identity
 
 # What decides pixels and rows: a cluster where these differ would mix two extractions in one cache.
 DECIDING_PACKAGES = (
-    "biomass-pipeline", "numpy", "opencv-python-headless", "pillow", "pyvips", "rasterio",
-    "timm", "torch",
+    "biomass-pipeline", "numpy", "pyvips", "rasterio", "timm", "torch",
 )  # fmt: skip
+DECODER = "the decoder of photos"
 # How often a task may be begun: its process may die under it for reasons that are not its own.
 ATTEMPTS = 2
 # How often a worker may be begun, and how many processes may die with no task done between.
@@ -48,8 +49,11 @@ _ROWS = pa.schema(
 
 
 def deciding_versions() -> dict[str, str]:
-    """The installed versions of the packages that decide a feature; empty where one is missing."""
-    return {name: _version(name) for name in DECIDING_PACKAGES}
+    """The installed versions of the packages that decide a feature; empty where one is missing.
+
+    OpenCV comes in packages of several names: whoever decodes tells its own.
+    """
+    return {name: _version(name) for name in DECIDING_PACKAGES} | {DECODER: decoder_identity()}
 
 
 def sentence(error: Exception) -> str:

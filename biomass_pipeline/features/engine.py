@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.features.backbone import Backbone, Features, Tiles
 from biomass_pipeline.features.photos import Chunk, Photo, Reading, chunks_of, refusal
+from biomass_pipeline.imaging import keep_freed_memory
 
 # Photos that wait decoded, per decoding thread: bounds the memory, with one batch a lane.
 _PHOTOS_AHEAD = 2
@@ -52,7 +53,7 @@ def embed_photos(
     *,
     reading: Reading,
     backbones: Sequence[Backbone],
-) -> Iterator[Block]:
+) -> Generator[Block]:
     """Yield the rows of the tiles that are wanted, batch after batch, in order.
 
     A photo that cannot be read, or on which alone the backbone fails, is tried once more by itself;
@@ -67,6 +68,7 @@ def embed_photos(
     Raises:
         BiomassError: What is wrong with the set-up rather than with a photo.
     """
+    keep_freed_memory()
     refused: set[int] = set()
     with _Lanes(backbones) as lanes, closing(_chunks(photos, wanted, reading)) as chunks:
         running: deque[tuple[_Batch, Future[Features]]] = deque()
@@ -148,42 +150,38 @@ class _Source:
         reading: Reading,
         pool: ThreadPoolExecutor,
     ) -> None:
-        self._what = (photo, position, tiles, reading)
-        self._n_tiles = len(tiles)
+        self._photo, self._position, self._reading = photo, position, reading
+        self._left = tiles
         self._pool = pool
-        self._stream = chunks_of(*self._what)
-        self._next = pool.submit(next, self._stream)
+        self._looks_left = 2
+        self._look()
 
     def chunks(self) -> Iterator[Chunk]:
-        try:
-            chunk = self._next.result()
-        except Exception:  # noqa: BLE001  # whatever it was, the second look says
-            chunk = self._again()
-        while not chunk.reason:
-            self._n_tiles -= len(chunk.tiles)
-            if not self._n_tiles:
-                break
-            self._next = self._pool.submit(next, self._stream)
+        while len(self._left):
+            chunk = self._result()
+            self._left = np.setdiff1d(self._left, chunk.tiles) if not chunk.reason else chunk.tiles
+            if len(self._left):
+                self._next = self._pool.submit(next, self._stream)
             yield chunk
-            chunk = self._following()
-        yield chunk
 
     def cancel(self) -> None:
         self._next.cancel()
 
-    def _again(self) -> Chunk:
-        """A second look, with nothing else decoded in this thread meanwhile."""
-        self._stream = chunks_of(*self._what)
-        try:
-            return next(self._stream)
-        except Exception as error:  # noqa: BLE001  # decoders raise anything on damaged files
-            return Chunk.refused(self._what[1], refusal(error))
+    def _look(self) -> None:
+        """Begin, or begin again with what has not come yet."""
+        self._looks_left -= 1
+        self._stream = chunks_of(self._photo, self._position, self._left, self._reading)
+        self._next = self._pool.submit(next, self._stream)
 
-    def _following(self) -> Chunk:
-        try:
-            return self._next.result()
-        except Exception as error:  # noqa: BLE001  # as above
-            return Chunk.refused(self._what[1], refusal(error))
+    def _result(self) -> Chunk:
+        """The next chunk; after two failures the refusal."""
+        while True:
+            try:
+                return self._next.result()
+            except Exception as error:  # noqa: BLE001  # decoders raise anything on damaged files
+                if not self._looks_left:
+                    return Chunk.refused(self._position, refusal(error))
+                self._look()
 
 
 def _batches(chunks: Iterator[Chunk], batch_size: int) -> Iterator[_Batch]:

@@ -1,6 +1,7 @@
 """What decides a feature, as one fingerprint, and the embedder of what a cache lacks."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from biomass_pipeline.config import Config, fingerprint
 from biomass_pipeline.features.backbone import Backbone
 from biomass_pipeline.features.engine import Block, embed_photos
 from biomass_pipeline.features.photos import Photo, Reading
-from biomass_pipeline.imaging import decoder_identity, keep_freed_memory
+from biomass_pipeline.imaging import decoder_identity
 
 # Raise it when decoding, cutting or batching changes what a backbone sees.
 CODE_VERSION = "2"
@@ -63,7 +64,7 @@ class Engine(Protocol):
         *,
         reading: Reading,
         build: Callable[[], Sequence[Backbone]],
-    ) -> Iterator[Block]:
+    ) -> Generator[Block]:
         """Yield the blocks of the tiles that are wanted."""
 
 
@@ -73,9 +74,8 @@ def embed_here(
     *,
     reading: Reading,
     build: Callable[[], Sequence[Backbone]],
-) -> Iterator[Block]:
+) -> Generator[Block]:
     """Embed on this machine, on all the devices that `build` gives."""
-    keep_freed_memory()
     return embed_photos(photos, wanted, reading=reading, backbones=build())
 
 
@@ -108,7 +108,7 @@ class PhotoEmbedder:
         """What else is worth writing down about the backbone."""
         return {"precision": self.build()[0].precision}
 
-    def embed(self, wanted: Mapping[int, NDArray[np.int64]]) -> Iterator[Block]:
+    def embed(self, wanted: Mapping[int, NDArray[np.int64]]) -> Generator[Block]:
         """Yield rows of the tiles that are wanted, by photo.
 
         Args:
@@ -119,16 +119,18 @@ class PhotoEmbedder:
             return
         total_photos, total_tiles, n_refused = len(left), sum(left.values()), 0
         n_tiles = 0
-        for block in self.engine(self.photos, wanted, reading=self.reading, build=self.build):
-            yield block
-            done = left[block.photo] if block.reason else len(block.tiles)
-            n_refused += bool(block.reason)
-            n_tiles += done
-            left[block.photo] -= done
-            if not left[block.photo]:
-                del left[block.photo]
-            n_photos = total_photos - len(left)
-            self.on_progress(Progress(n_photos, n_tiles, total_photos, total_tiles, n_refused))
+        blocks = self.engine(self.photos, wanted, reading=self.reading, build=self.build)
+        with closing(blocks):
+            for block in blocks:
+                yield block
+                done = left[block.photo] if block.reason else len(block.tiles)
+                n_refused += bool(block.reason)
+                n_tiles += done
+                left[block.photo] -= done
+                if not left[block.photo]:
+                    del left[block.photo]
+                n_photos = total_photos - len(left)
+                self.on_progress(Progress(n_photos, n_tiles, total_photos, total_tiles, n_refused))
 
 
 class _Once:

@@ -61,7 +61,8 @@ def build_lanes(
         base: What a relative `checkpoint` is relative to.
 
     Returns:
-        A CUDA device's backbone twice, so that copies overlap with computing; any other once.
+        A CUDA device's network of timm twice, so that copies overlap with computing; any other
+        once, another package's too: nobody promised that two threads may use it together.
 
     Raises:
         UnknownBackboneError: No backbone has this name.
@@ -72,6 +73,7 @@ def build_lanes(
         MissingInputError: The checkpoint is not there.
         MissingWeightsError: No checkpoint is given, and none can be fetched.
         WeightsMisfitError: The checkpoint is of another network.
+        DeviceMemoryError: The network does not fit on a device.
         PrecisionMemoryError: No precision can be chosen by measuring.
         CompileError: The network cannot be compiled on this machine.
     """
@@ -91,7 +93,8 @@ def build_lanes(
             Views(one, views=spec.views, view_rows=spec.view_rows, cells_per_side=cells)
             for one in built
         ]
-    lanes = [2 if device.startswith(CUDA) else 1 for device in devices]
+    shared = isinstance(source, str)
+    lanes = [2 if shared and device.startswith(CUDA) else 1 for device in devices]
     return [one for one, times in zip(built, lanes, strict=True) for _ in range(times)]
 
 

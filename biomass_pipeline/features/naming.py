@@ -149,7 +149,9 @@ def timm_name(name: str, *, known: Sequence[str] = ()) -> str:
     if name in NETWORKS:
         return NETWORKS[name].model.removesuffix(f".{DINOV2_TAG}")
     if is_of_timm(name):
-        return name.removeprefix(TIMM_PREFIX).removesuffix(f".{DINOV2_TAG}")
+        model = name.removeprefix(TIMM_PREFIX)
+        plain = model.removesuffix(f".{DINOV2_TAG}")
+        return plain if plain.endswith("dinov2") else model
     near = difflib.get_close_matches(name, known or list(NETWORKS), n=2)
     raise UnknownBackboneError(name, near=near, known=known or list(NETWORKS))
 

@@ -30,7 +30,10 @@ class BackboneFactory(Protocol):
         ...
 
     def build(self, *, tile_px: int, device: str) -> Backbone:
-        """Make the backbone, whose `identity` is the same; it gives one row a tile."""
+        """Make the backbone, whose `identity` is the same; it gives one row a tile.
+
+        One thread at a time calls its `embed`.
+        """
         ...
 
 

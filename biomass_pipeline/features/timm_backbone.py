@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from biomass_pipeline.config import BackboneConfig
-from biomass_pipeline.errors import UnusableTileError
+from biomass_pipeline.errors import BiomassError, DeviceMemoryError, UnusableTileError
 from biomass_pipeline.features.backbone import Features, Tiles
 from biomass_pipeline.features.batches import choose_batch_size
 from biomass_pipeline.features.loading import load_network
@@ -24,7 +24,8 @@ from biomass_pipeline.features.precision import (
     settle_precision,
     trials,
 )
-from biomass_pipeline.features.token_reader import Reader, is_transformer, reader_of
+from biomass_pipeline.features.token_reader import Reader, reader_of
+from biomass_pipeline.features.tokens import cells_of
 
 # On a CPU single tiles are as fast as small batches and cannot see their neighbours; a GPU gets
 # batches of one size, the last one padded, so a row never depends on how many came with it.
@@ -188,17 +189,12 @@ def build_timm(plan: Plan, *, device: str, batch_size: int | Literal["auto"]) ->
         UnsupportedReadingError: The network cannot give the configured tokens or layers.
         BackboneTileError: Patches do not fill a tile of this size.
         UnusableTileError: The network fails on tiles of this size.
+        DeviceMemoryError: The network does not fit on the device.
         PrecisionMemoryError: No precision can be chosen by measuring.
         CompileError: The network cannot be compiled on this machine.
     """
-    reader, pixels = _placed(plan, device)
-    with torch.inference_mode():
-        probe = pixels(torch.from_numpy(probe_tiles(plan.tile_px)))
-        arithmetic = settle_precision(
-            reader, plan.spec.precision, pixels=probe, name=plan.spec.name
-        )
+    arithmetic, pixels, width = _settled(plan, device)
     first = CPU_BATCH if pixels.device.type == "cpu" or batch_size == "auto" else batch_size
-    width = reader.feature_dim
     backbone = TimmBackbone(arithmetic, pixels, plan=plan, feature_dim=width, batch=first)
     if pixels.device.type != "cpu" and batch_size == "auto":
         backbone.choose_batch_size()
@@ -211,6 +207,16 @@ def build_timm(plan: Plan, *, device: str, batch_size: int | Literal["auto"]) ->
 
 
 @torch.inference_mode()
+def _settled(plan: Plan, device: str) -> tuple[Arithmetic, Pixels, int]:
+    """The arithmetic, what feeds it, and a row's width; a copy in float32 ends with this call."""
+    reader, pixels = _placed(plan, device)
+    probe = pixels(torch.from_numpy(probe_tiles(plan.tile_px)))
+    name = plan.spec.name
+    arithmetic = settle_precision(reader, plan.spec.precision, pixels=probe, name=name)
+    return arithmetic, pixels, reader.feature_dim
+
+
+@torch.inference_mode()
 def measure_precisions(plan: Plan, *, device: str) -> dict[str, Measured]:
     """How each precision compares with float32 on a device, by its word."""
     reader, pixels = _placed(plan, device)
@@ -219,33 +225,49 @@ def measure_precisions(plan: Plan, *, device: str) -> dict[str, Measured]:
 
 
 def _placed(plan: Plan, device: str) -> tuple[Reader, Pixels]:
-    """The network in float32 on a device, with its reader."""
+    """The network on a device, with its reader, once it has embedded a tile there."""
     network = _loaded(plan).eval().requires_grad_(requires_grad=False)
     _say_licence(plan, network)
     reader = reader_of(network, plan.spec, tile_px=plan.tile_px).eval()
     if plan.spec.precision == "bf16":
         # Before it moves: a network that fits in bf16 only never needs twice the room.
         reader = reader.to(torch.bfloat16)
-    reader = reader.to(device)
-    pixels = Pixels(network, torch.device(device))
+    try:
+        reader = reader.to(device)
+        pixels = Pixels(network, torch.device(device))
+        _try_out(reader, pixels, plan)
+    except torch.OutOfMemoryError as error:
+        precision = plan.spec.precision
+        raise DeviceMemoryError(plan.spec.name, device=device, precision=precision) from error
     return reader, pixels
 
 
-def _loaded(plan: Plan) -> nn.Module:
-    """The network, which for some tile sizes cannot even be made.
+def _try_out(reader: Reader, pixels: Pixels, plan: Plan) -> None:
+    """Embed a blank tile: a network that fails on it fails on all, and no photo is to blame."""
+    side, name = plan.tile_px, plan.spec.name
+    cells = (len(cells_of(plan.spec, tile_px=side)) - 1) ** 2
+    blank = pixels(torch.zeros((1, side, side, 3), dtype=torch.uint8))
+    try:
+        with torch.inference_mode():
+            found = tuple(reader(blank.to(next(reader.parameters()).dtype)).shape)
+    except (BiomassError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # whatever a network of timm may do
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UnusableTileError(name, tile_px=side, reason=reason) from error
+    if found != (1, cells, reader.feature_dim):
+        reason = f"it gives rows of shape {found[1:]}, not {(cells, reader.feature_dim)}"
+        raise UnusableTileError(name, tile_px=side, reason=reason)
 
-    Only plain vision transformers tell beforehand: any other is tried on a blank tile.
-    """
+
+def _loaded(plan: Plan) -> nn.Module:
+    """The network, which for some tile sizes cannot even be made."""
     side = plan.tile_px
     try:
-        network = load_network(plan.model, plan.path, tile_px=side)
-        if not is_transformer(network):
-            with torch.inference_mode():
-                network.eval()(torch.zeros(1, 3, side, side))
+        return load_network(plan.model, plan.path, tile_px=side)
     except (AssertionError, RuntimeError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UnusableTileError(plan.spec.name, tile_px=side, reason=reason) from error
-    return network
 
 
 def _say_licence(plan: Plan, network: nn.Module) -> None:

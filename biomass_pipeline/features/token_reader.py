@@ -1,12 +1,13 @@
 """Which numbers of a network of timm become a tile's rows: tokens, layers, pooling."""
 
+import inspect
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from biomass_pipeline.config import BackboneConfig
-from biomass_pipeline.errors import BackboneTileError, TokenCountError
+from biomass_pipeline.errors import BackboneTileError, TokenCountError, UnsupportedReadingError
 from biomass_pipeline.features.tokens import (
     GRID,
     PATCHES,
@@ -20,6 +21,8 @@ from biomass_pipeline.features.tokens import (
 # The exponent of generalised mean pooling (Radenovic et al. 2018) and its smallest argument.
 GEM_POWER = 3.0
 GEM_LEAST = 1e-6
+# Tile, feature, row, column, in either order.
+MAP_DIMENSIONS = 4
 # Vectors that stand side by side in a row.
 _PARTS = {"cls": 1, "cls+mean": 2, "mean+max+gem": 3}
 
@@ -112,7 +115,7 @@ class MapReader(nn.Module):
     def __init__(self, network: nn.Module, spec: BackboneConfig) -> None:
         super().__init__()
         self.network: Any = network
-        self._tokens = spec.tokens
+        self._name, self._tokens = spec.name, spec.tokens
         if has_cells(spec) or spec.tokens == "cls+mean":
             reason = "it is no plain vision transformer: it has a pooled feature and a map"
             refuse_tokens(spec.name, spec, reason, works="cls or mean+max+gem")
@@ -123,11 +126,20 @@ class MapReader(nn.Module):
         self.feature_dim = int(width) * _PARTS[spec.tokens]  # type: ignore[arg-type] # timm's
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Read normalised pixels of shape (tile, 3, side, side) into (tile, 1, feature)."""
+        """Read normalised pixels of shape (tile, 3, side, side) into (tile, 1, feature).
+
+        Raises:
+            UnsupportedReadingError: There is no map to be pooled.
+        """
         if self._tokens == "cls":
             pooled: Tensor = self.network(pixels)
             return pooled.float().unsqueeze(1)
         places: Tensor = self.network.forward_features(pixels)
+        if places.ndim != MAP_DIMENSIONS:
+            reason = "its last layer is no map of places"
+            raise UnsupportedReadingError(
+                self._name, setting=f"tokens: {self._tokens}", reason=reason, works="cls"
+            )
         if getattr(self.network, "output_fmt", "NCHW") != "NHWC":
             places = places.permute(0, 2, 3, 1)
         return mean_max_gem(places.flatten(1, 2).float())
@@ -149,9 +161,16 @@ def reader_of(network: nn.Module, spec: BackboneConfig, *, tile_px: int) -> Read
 
 
 def is_transformer(network: nn.Module) -> bool:
-    """Whether a network is a plain vision transformer: blocks over one sequence of tokens."""
+    """Whether a network is a plain vision transformer: blocks over one sequence of tokens.
+
+    Some of timm's look like one, but do not hand out their prefix tokens, or have no patches.
+    """
     offered = ("forward_intermediates", "blocks", "patch_embed", "num_prefix_tokens", "cls_token")
-    return all(hasattr(network, word) for word in offered)
+    if not all(hasattr(network, word) for word in offered):
+        return False
+    of_timm: Any = network
+    asked = inspect.signature(of_timm.forward_intermediates).parameters
+    return "return_prefix_tokens" in asked and hasattr(of_timm.patch_embed, "patch_size")
 
 
 def mean_max_gem(tokens: Tensor) -> Tensor:
@@ -181,7 +200,9 @@ def cell_means(tokens: Tensor, members: Tensor) -> Tensor:
     shares = members / members.sum(dim=1, keepdim=True)
     side = members.shape[1]
     square = tokens.reshape(len(tokens), side, side, -1)
-    return torch.einsum("ga,hb,tabf->tghf", shares, shares, square).flatten(1, 2)
+    # Mixed arithmetic ends here: in bf16 a third is off by two thousandths, and means with it.
+    with torch.autocast(tokens.device.type, enabled=False):
+        return torch.einsum("ga,hb,tabf->tghf", shares, shares, square).flatten(1, 2)
 
 
 def _members(starts: list[int]) -> Tensor:
@@ -191,7 +212,9 @@ def _members(starts: list[int]) -> Tensor:
 
 
 def _patches_per_side(network: Any, name: str, tile_px: int) -> int:  # noqa: ANN401 - of timm
-    side_px = max(network.patch_embed.patch_size)
+    # Where convolutions come first, a token's pixels are more than its patch of their map.
+    ratio = getattr(network.patch_embed, "feat_ratio", None)
+    side_px = ratio() if ratio else max(network.patch_embed.patch_size)
     if tile_px % side_px:
         raise BackboneTileError(name, tile_px=tile_px, patch_px=side_px)
     return tile_px // int(side_px)

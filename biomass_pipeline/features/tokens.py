@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from biomass_pipeline.config import BackboneConfig
 from biomass_pipeline.errors import BackboneTileError, UnsupportedReadingError
-from biomass_pipeline.features.naming import is_of_timm, network_of, patch_px, timm_name
+from biomass_pipeline.features.naming import Network, is_of_timm, network_of, patch_px, timm_name
 
 GRID, PATCHES = "grid:", "patches"
 LAST = "last"
@@ -99,6 +99,31 @@ def blocks_of(spec: BackboneConfig, *, depth: int) -> list[int]:
             works=f"last, last:{depth} or fewer, or blocks up to {depth - 1}",
         )
     return blocks
+
+
+def layers_identity(spec: BackboneConfig, network: Network | None) -> str:
+    """The layers in the one spelling that all equal choices share.
+
+    >>> layers_identity(BackboneConfig(layers="11,5,5"), None)
+    '5,11'
+
+    Args:
+        spec: Which backbone, read how.
+        network: The registered one; without, `last` cannot be told from a number.
+
+    Raises:
+        UnsupportedReadingError: It has fewer blocks.
+    """
+    if network:
+        blocks = blocks_of(spec, depth=network.depth)
+        if blocks == list(range(network.depth - len(blocks), network.depth)):
+            return LAST if len(blocks) == 1 else f"{LAST}:{len(blocks)}"
+    elif spec.layers.startswith(LAST):
+        count = int(spec.layers.partition(":")[2] or 1)
+        return LAST if count == 1 else f"{LAST}:{count}"
+    else:
+        blocks = sorted({int(block) for block in spec.layers.split(",")})
+    return ",".join(map(str, blocks))
 
 
 def check_reading(spec: BackboneConfig) -> None:

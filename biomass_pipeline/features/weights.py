@@ -13,6 +13,7 @@ from typing import TypeVar
 from biomass_pipeline.config import BackboneConfig
 from biomass_pipeline.errors import MissingInputError, MissingWeightsError, UnknownBackboneError
 from biomass_pipeline.features.naming import Network, network_of
+from biomass_pipeline.features.tokens import layers_identity
 from biomass_pipeline.features.views import view_identity
 
 RANDOM_SEED = 0
@@ -56,7 +57,7 @@ def timm_identity(model: str, spec: BackboneConfig, *, base: Path) -> dict[str, 
         "weights": origin,
         "weights_sha256": digest,
         "tokens": spec.tokens,
-        "layers": spec.layers,
+        "layers": layers_identity(spec, network_of(model)),
         "precision": spec.precision,
         "compile": str(spec.compile),
         "input": "uint8 RGB, normalised by the network's own mean and standard deviation",
@@ -70,9 +71,12 @@ def locate(model: str, spec: BackboneConfig, *, base: Path) -> Path | None:
     """The file a network's weights are in, fetched if need be; None for random weights.
 
     Raises:
+        UnknownBackboneError: timm has no network of this name.
         MissingInputError: The checkpoint is not there.
         MissingWeightsError: No checkpoint is given, and none can be fetched.
     """
+    if network_of(model) is None:
+        require_network(model)
     if spec.checkpoint:
         return checkpoint_path(spec.checkpoint, base=base)
     if spec.random_weights:
@@ -100,10 +104,10 @@ def file_sha256(path: Path) -> str:
 
 
 def require_network(model: str) -> None:
-    """Check that timm has a network.
+    """Check that timm has a network, and weights of the tag after its name, if there is one.
 
     Raises:
-        UnknownBackboneError: It has none of this name.
+        UnknownBackboneError: It has none of this name, or of this tag.
     """
     import timm  # noqa: PLC0415 - imports torch
 
@@ -111,6 +115,12 @@ def require_network(model: str) -> None:
         networks = timm.list_models()
         near = difflib.get_close_matches(model.partition(".")[0], networks, n=2)
         raise UnknownBackboneError(model, near=near, known=[f"{len(networks)} networks of timm"])
+    architecture, _, tag = model.partition(".")
+    if tag:
+        tagged = timm.list_models(architecture, include_tags=True)
+        if model not in tagged:
+            near = difflib.get_close_matches(model, tagged, n=2)
+            raise UnknownBackboneError(model, near=near, known=tagged or [architecture])
 
 
 def cached_hub_file(file: HubFile) -> Path | None:
@@ -134,11 +144,10 @@ def fetch_hub_file(file: HubFile, *, model: str) -> Path:
 
     url = huggingface_hub.hf_hub_url(file.repo, file.name)
     try:
-        probe = _within(
-            GIVE_UP_S, lambda: huggingface_hub.get_hf_file_metadata(url, timeout=PROBE_S)
-        )
-        revision = probe.commit_hash
-        return Path(huggingface_hub.hf_hub_download(file.repo, file.name, revision=revision))
+        _within(GIVE_UP_S, lambda: huggingface_hub.get_hf_file_metadata(url, timeout=PROBE_S))
+        # By its branch: a download by commit leaves no reference to `main`, by which
+        # `cached_hub_file` finds it again.
+        return Path(huggingface_hub.hf_hub_download(file.repo, file.name))
     except Exception as error:  # the client passes on the errors of its HTTP library
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise MissingWeightsError(model, source=str(file), reason=reason) from error

@@ -1,13 +1,15 @@
 """One command at a time on a project, and what a killed one left behind is cleared away."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from biomass_pipeline.errors import BusyProjectError
+from biomass_pipeline.errors import BusyProjectError, UnlockableFolderError
 from biomass_pipeline.layout import Layout
+from biomass_pipeline.store import acquire_lock
 
 # On every run that a command starts, so that those of servers are left to their daemon.
 COMMAND_TAGS = {"biomass/started_by": "command"}
@@ -29,12 +31,15 @@ def exclusive(layout: Layout, instance: dg.DagsterInstance) -> Iterator[None]:
 
     Raises:
         BusyProjectError: Another command is at work.
+        UnlockableFolderError: There can be no lock in the project's folder.
     """
-    lock = FileLock(layout.dagster_home / "command.lock")
     try:
-        lock.acquire(timeout=0)
+        lock = acquire_lock(layout.dagster_home / "command.lock")
     except Timeout:
         raise BusyProjectError(layout.root) from None
+    except OSError as error:
+        why = os.strerror(error.errno or 0).lower()
+        raise UnlockableFolderError(layout.dagster_home, why=why) from error
     try:
         _clear_killed(instance)
         yield

@@ -7,6 +7,7 @@ from biomass_pipeline.store.filling import Embedder
 from biomass_pipeline.store.folder import Cache, FeatureFolder, Written
 from biomass_pipeline.store.growth import Growth, PartialView, growing, open_partial
 from biomass_pipeline.store.inspection import Damage, Inspection
+from biomass_pipeline.store.locks import acquire_lock
 from biomass_pipeline.store.memory import MemoryCache, MemoryFeatures
 from biomass_pipeline.store.partial import Block
 from biomass_pipeline.store.pruning import Leftover, delete, leftovers
@@ -29,6 +30,7 @@ __all__ = [
     "Quarantined",
     "Stamp",
     "Written",
+    "acquire_lock",
     "delete",
     "describe",
     "growing",

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from biomass_pipeline.errors import DamagedCacheError
+from biomass_pipeline.errors import DamagedCacheError, OtherContentsError
 from biomass_pipeline.store.bags import FeatureSet
 from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp
 from biomass_pipeline.store.inspection import Inspection, inspect, row_pieces
@@ -84,12 +84,12 @@ class FeatureCache:
         """Compare with what the fold should hold; photos that this file quarantines may lack.
 
         Raises:
-            DamagedCacheError: It holds other photos, contents or tiles.
+            OtherContentsError: It holds other photos, contents or tiles.
         """
         with opened(self.path, self.fingerprint) as file:
             problem = _difference(file, contents)
         if problem:
-            raise DamagedCacheError(self.path, f"its {problem} are not those of `patch_index`")
+            raise OtherContentsError(self.path, what=problem)
 
 
 def describe(path: Path, fingerprint: str) -> dict[str, Any]:

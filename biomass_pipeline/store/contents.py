@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biomass_pipeline.config import TilingConfig
+from biomass_pipeline.errors import StaleTilesError
 from biomass_pipeline.tiling import cell_shares, tile_grid
 
 SCHEMA_VERSION = 1
@@ -91,7 +92,8 @@ class FoldContents:
             views: Rows that each cell has.
 
         Raises:
-            ValueError: Cells are asked for without the tiling that the table was made with.
+            StaleTilesError: The table was made with another tiling, or for other cells.
+            ValueError: Cells are asked for without a tiling.
         """
         ids = table["image_id"].to_numpy()
         starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.empty(0, int)
@@ -168,14 +170,25 @@ def _cells(
     corners = np.stack(np.meshgrid(corner_px, corner_px, indexing="ij"), axis=-1).reshape(-1, 2)
     shares = np.empty((len(table), 1, len(corners)))
     whole: dict[tuple[int, int], NDArray[np.float64]] = {}
-    columns = [table[name].to_numpy() for name in ("height_px", "width_px", "row_px", "col_px")]
     for start, stop in pairwise(tile_offsets):
-        size = int(columns[0][start]), int(columns[1][start])
+        tiles = table.iloc[start:stop]
+        size = int(tiles["height_px"].iloc[0]), int(tiles["width_px"].iloc[0])
         if size not in whole:
             whole[size] = cell_shares(*size, tiling, bounds)
-        rows, cols = columns[2][start:stop], columns[3][start:stop]
-        shares[start:stop, 0] = whole[size][_in_grid(size, tiling, rows, cols)]
+        places = _in_grid(size, tiling, tiles["row_px"].to_numpy(), tiles["col_px"].to_numpy())
+        shares[start:stop, 0] = whole[size][places]
+        partly = tiles["valid_fraction"] < tile_grid(*size, tiling).valid_fraction[places]
+        for place in np.flatnonzero(partly):
+            shares[start + place, 0] = _own_shares(tiles, int(place), len(corners))
     return corners, shares
+
+
+def _own_shares(tiles: pd.DataFrame, place: int, n_cells: int) -> NDArray[np.float64]:
+    """What `patch_index` says of a tile that is partly nodata, shape (cell,)."""
+    found = tiles["cell_shares"].iloc[place] if "cell_shares" in tiles else None
+    if found is None or len(found) != n_cells:
+        raise StaleTilesError(why="for other `backbone.tokens`")
+    return np.asarray(found, dtype=np.float64)
 
 
 def _in_grid(
@@ -190,6 +203,5 @@ def _in_grid(
     down, across = np.searchsorted(rows, row_px), np.searchsorted(cols, col_px)
     places: NDArray[np.int64] = np.minimum(down * len(cols) + across, len(grid) - 1)
     if (grid.row_px[places] != row_px).any() or (grid.col_px[places] != col_px).any():
-        msg = "`patch_index` was made with another tiling"
-        raise ValueError(msg)
+        raise StaleTilesError(why="with another tiling")
     return places

@@ -1,6 +1,8 @@
 """Filling a fold's file: rows that are on disk are copied, the others embedded, in any order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +15,7 @@ from biomass_pipeline.errors import (
     MissingCacheError,
     StaleCacheError,
     TooManyRefusedError,
+    UnreadableCacheError,
 )
 from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp
 from biomass_pipeline.store.disk import remove, writing
@@ -31,7 +34,7 @@ class Embedder(Protocol):
     def notes(self) -> Mapping[str, str]:
         """What else the file should say of how its rows were made."""
 
-    def embed(self, wanted: Mapping[int, NDArray[np.int64]]) -> Iterator[Block]:
+    def embed(self, wanted: Mapping[int, NDArray[np.int64]]) -> Generator[Block]:
         """Yield rows of the wanted tiles, whole tiles at a time.
 
         Args:
@@ -95,10 +98,13 @@ class Filling:
         known = np.zeros(n_tiles, bool)
         for _, rows in located:
             known |= rows >= 0
-        notes = embedder.notes() if not known.all() else located[0][0].notes if located else {}
+        notes = [] if known.all() else [embedder.notes()]
+        notes += [source.notes for source, _ in located]
         width = located[0][0].feature_dim if located else embedder.feature_dim()
         stamp = replace(self.stamp, feature_dim=width)
-        return PartialCache(partial_file(self.final), self.contents, stamp=stamp, notes=notes)
+        return PartialCache(
+            partial_file(self.final), self.contents, stamp=stamp, notes=_joined(notes)
+        )
 
     def _embed(
         self,
@@ -108,20 +114,25 @@ class Filling:
     ) -> dict[int, str]:
         """Write what the embedder gives; why the photos that it refused were."""
         reasons: dict[int, str] = {}
-        for block in embedder.embed(wanted):
-            if not block.reason:
-                whole.write(block)
-                continue
-            reasons[block.photo] = block.reason
-            if len(reasons) > self.max_refused:
-                paths = self.contents.paths
-                raise TooManyRefusedError(
-                    self.final,
-                    refused=[(paths[photo], reason) for photo, reason in reasons.items()],
-                    total=len(paths),
-                    limit=self.max_refused,
-                )
+        # Closed at once when a write fails, or lanes, files and clusters would outlive it.
+        with closing(embedder.embed(wanted)) as blocks:
+            for block in blocks:
+                if not block.reason:
+                    whole.write(block)
+                    continue
+                reasons[block.photo] = block.reason
+                if len(reasons) > self.max_refused:
+                    raise self._too_many(reasons)
         return reasons
+
+    def _too_many(self, reasons: Mapping[int, str]) -> TooManyRefusedError:
+        paths = self.contents.paths
+        return TooManyRefusedError(
+            self.final,
+            refused=[(paths[photo], reason) for photo, reason in reasons.items()],
+            total=len(paths),
+            limit=self.max_refused,
+        )
 
     def _leave_out(self, reasons: Mapping[int, str], refused: tuple[Quarantined, ...]) -> None:
         """Write the file again without the refused photos, of which it may hold some rows."""
@@ -145,6 +156,15 @@ class Filling:
             remove(full)
 
 
+def _joined(notes: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """What all makers of rows say, each word once."""
+    words: dict[str, set[str]] = defaultdict(set)
+    for one in notes:
+        for name, value in one.items():
+            words[name].update(value.split(", "))
+    return {name: ", ".join(sorted(values)) for name, values in words.items()}
+
+
 def unused(final: Path, why: str) -> Path:
     """A free name beside the fold's file, such as `fold_0.1.superseded`."""
     number = 1
@@ -164,6 +184,6 @@ def _copy(source: RowSource, whole: PartialCache, rows: NDArray[np.int64], step:
         return
     try:
         source.copy_into(whole, rows, step=step)
-    except UNUSABLE:
+    except (*UNUSABLE, UnreadableCacheError):
         # Its tiles stay missing, so another file gives them, or the embedder.
         return

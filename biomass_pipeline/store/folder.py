@@ -1,22 +1,28 @@
 """All folds' caches of one project: rows are copied by content before anything is embedded."""
 
+import errno
 import os
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from biomass_pipeline.errors import UnreadableCacheError
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.store.bags import FeatureSet
 from biomass_pipeline.store.cache import FeatureCache, holds_exactly, open_cache
 from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp
 from biomass_pipeline.store.disk import publish, remove, writing
 from biomass_pipeline.store.filling import UNUSABLE, Embedder, Filling, partial_file, unused
-from biomass_pipeline.store.locks import fold_lock, folder_lock
+from biomass_pipeline.store.locks import fold_file, fold_lock, folder_lock, remove_if_free
 from biomass_pipeline.store.sources import RowSource
 
 # Files beside the folds' own: replaced, left by a killed run, set aside as damaged.
 SPARE = ("superseded", "interrupted", "damaged")
+# A file system without second names (exFAT, many network shares), or with no more of them.
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 
 
 @runtime_checkable
@@ -120,10 +126,26 @@ class FeatureFolder:
             if final.exists():
                 final.rename(unused(final, "damaged"))
 
+    @contextmanager
+    def out_of_the_way(self, fold: int, fingerprint: str) -> Iterator[None]:
+        """Take an undamaged file away while its fold is made anew; back if that came to nothing."""
+        final = self.layout.feature_cache(fingerprint, fold)
+        with fold_lock(final), writing(final):
+            kept = final.rename(unused(final, "superseded"))
+        try:
+            yield
+        finally:
+            with fold_lock(final), writing(final):
+                if kept.exists() and not final.exists():
+                    kept.rename(final)
+
     def prune(self, fingerprint: str) -> None:
-        """Delete replaced and interrupted files, once every fold is current."""
+        """Delete replaced and interrupted files, once every fold is current.
+
+        Those of a fold that somebody writes again stay.
+        """
         for path in spare_files(self.layout.features(fingerprint)):
-            remove(path)
+            remove_if_free(path)
 
     def _sources(self, final: Path) -> list[RowSource]:
         """Every file of the extraction that can give rows, this fold's own first."""
@@ -137,8 +159,7 @@ class FeatureFolder:
     def _publish(self, final: Path) -> None:
         with folder_lock(final), writing(final):
             if final.exists():
-                # A second name, so that readers find the old file until the new one is there.
-                os.link(final, unused(final, "superseded"))
+                _keep(final, unused(final, "superseded"))
             publish(partial_file(final), final)
 
     def _drop_spare(self, final: Path) -> None:
@@ -151,13 +172,37 @@ class FeatureFolder:
             for source in _readable(sorted(folder.glob("fold_*.h5")), folder.name):
                 current |= source.image_sha256
             for source in _readable(spare_files(folder), folder.name):
-                if source.image_sha256 <= current:
+                if not source.image_sha256 <= current:
+                    continue
+                if fold_file(source.path) == final:
                     remove(source.path)
+                else:
+                    # Another writer may need it for just what it writes now.
+                    remove_if_free(source.path)
 
 
 def spare_files(folder: Path) -> list[Path]:
     """What lies beside the folds' files of one extraction."""
     return sorted(path for why in SPARE for path in folder.glob(f"fold_*.{why}"))
+
+
+def _keep(final: Path, kept: Path) -> None:
+    """Give a fold's file a second name: readers find it under the first until the new one is there.
+
+    Where there are no second names, it is copied.
+    """
+    try:
+        os.link(final, kept)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+    else:
+        return
+    try:
+        shutil.copyfile(final, kept)
+    except OSError:
+        remove(kept)
+        raise
 
 
 def _is_current(final: Path, fingerprint: str, contents: FoldContents) -> bool:
@@ -180,6 +225,6 @@ def _readable(paths: Sequence[Path], fingerprint: str) -> Iterator[RowSource]:
     for path in paths:
         try:
             yield RowSource(path, fingerprint)
-        except UNUSABLE:
-            # A damaged file gives no rows; its fold is written anew from the photos.
+        except (*UNUSABLE, UnreadableCacheError):
+            # Such a file gives no rows; they are written anew from the photos.
             continue

@@ -10,7 +10,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from biomass_pipeline.errors import DamagedCacheError, MissingCacheError, StaleCacheError
+from biomass_pipeline.errors import (
+    DamagedCacheError,
+    MissingCacheError,
+    StaleCacheError,
+    UnreadableCacheError,
+)
 from biomass_pipeline.store.locks import is_locked
 from biomass_pipeline.store.schema import completion, opened, texts
 
@@ -88,7 +93,7 @@ def growing(features: Path) -> list[Growth]:
         try:
             with open_partial(path, path.parent.name) as view:
                 found.append(view.growth())
-        except (MissingCacheError, DamagedCacheError, StaleCacheError):
-            # Just being laid out, or just published: the next look tells.
+        except (MissingCacheError, DamagedCacheError, StaleCacheError, UnreadableCacheError):
+            # Just being laid out, just published, or another user's: the next look tells.
             continue
     return found

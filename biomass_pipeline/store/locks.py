@@ -1,19 +1,48 @@
 """One writer a fold. The system holds the lock for a process, so a dead one leaves none behind."""
 
+import errno
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from biomass_pipeline.errors import BusyCacheError
-from biomass_pipeline.store.disk import writing
+from biomass_pipeline.errors import BusyCacheError, UnlockableFolderError
+from biomass_pipeline.store.disk import remove, writing
 
 # Whoever only looks whether a fold is being written holds its lock for less than this.
 _LOOK_S = 0.5
 _NEVER_S = -1.0
+# A file system without locks, or without one to spare.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+
+
+def acquire_lock(path: Path, *, timeout_s: float = 0.0) -> FileLock:
+    """Hold a file until `release`, or until this process ends, however it ends.
+
+    Args:
+        path: The lock's own file.
+        timeout_s: How long to wait for another holder; negative: as long as it takes.
+
+    Raises:
+        Timeout: Another process holds it.
+        UnlockableFolderError: The file system has no locks.
+        OSError: The file cannot be opened or made.
+    """
+    # Without locks, filelock would take the file's being there for one: a killed process would
+    # leave it behind for ever.
+    lock = FileLock(path, fallback_to_soft=False)
+    try:
+        lock.acquire(timeout=timeout_s, poll_interval=_LOOK_S / 10)
+    except OSError as error:
+        # Timeout is one of them, without a number.
+        if error.errno not in _NO_LOCKS:
+            raise
+        why = os.strerror(error.errno or 0).lower()
+        raise UnlockableFolderError(path.parent, why=why) from error
+    return lock
 
 
 @contextmanager
@@ -22,6 +51,7 @@ def fold_lock(final: Path) -> Iterator[None]:
 
     Raises:
         BusyCacheError: Another process writes it.
+        UnlockableFolderError: The file system has no locks.
         UnwritableCacheError: There can be no lock in its folder.
     """
     lock = _acquired(final, _lock_path(final), timeout_s=_LOOK_S)
@@ -50,29 +80,72 @@ def is_locked(final: Path) -> bool:
     path = _lock_path(final)
     if not path.exists():
         return False
-    lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    except PermissionError:
-        # Another user's folder: only its writer can know, and it keeps the file.
+        lock = acquire_lock(path)
+    except (OSError, UnlockableFolderError):
+        # Held (`Timeout`); or another user's folder, or one that is read-only or unreachable from
+        # here: only its writer can know, and it keeps the file.
         return True
     lock.release()
     return False
 
 
+def remove_if_free(path: Path) -> bool:
+    """Delete a file that lies beside a fold's, such as `fold_0.1.superseded`.
+
+    Returns:
+        Whether it is gone; it stays while somebody writes the fold.
+
+    Raises:
+        UnwritableCacheError: The folder refuses.
+    """
+    try:
+        with fold_lock(fold_file(path)), writing(path):
+            remove(path)
+    except BusyCacheError:
+        return False
+    return True
+
+
+def remove_unlocked_folder(folder: Path) -> None:
+    """Delete a folder that holds nothing but locks, all of them free.
+
+    Raises:
+        UnwritableCacheError: The folder refuses.
+    """
+    with ExitStack() as held, writing(folder):
+        locks = list(folder.iterdir())
+        if not all(path.name.startswith(".") and path.suffix == ".lock" for path in locks):
+            return
+        for path in locks:
+            try:
+                held.callback(acquire_lock(path).release)
+            except Timeout:
+                return
+        for path in locks:
+            remove(path)
+        try:
+            folder.rmdir()
+        except OSError as error:
+            # Somebody began to write here just now.
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+
+
+def fold_file(path: Path) -> Path:
+    """The fold's own file that a file lies beside: `fold_0.1.superseded` -> `fold_0.h5`."""
+    return path.with_name(f"{path.name.partition('.')[0]}.h5")
+
+
 def _acquired(final: Path, path: Path, *, timeout_s: float) -> FileLock:
-    lock = FileLock(path)
     with writing(final):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Before the attempt: older versions of filelock empty the file that they try to lock.
         owner = path.read_text(encoding="utf-8") if path.exists() else ""
         try:
-            lock.acquire(timeout=timeout_s, poll_interval=_LOOK_S / 10)
+            return acquire_lock(path, timeout_s=timeout_s)
         except Timeout:
             raise BusyCacheError(final, owner=owner or "another process") from None
-    return lock
 
 
 def _lock_path(final: Path) -> Path:

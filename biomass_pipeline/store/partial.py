@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from biomass_pipeline.errors import FeatureRangeError, FeatureShapeError, UnfinishedCacheError
 from biomass_pipeline.store.checks import photo_seeds, row_checks
 from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp
-from biomass_pipeline.store.disk import reserve, write_at, writing
+from biomass_pipeline.store.disk import remove, reserve, write_at, writing
 from biomass_pipeline.store.schema import lay_out
 
 _CHECK_BYTES = 8
@@ -71,7 +71,9 @@ class PartialCache:
             try:
                 reserve(self._file)
             except OSError:
+                # It has no row, and would keep from others the space that is short.
                 self._file.close()
+                remove(path)
                 raise
 
     @property

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from biomass_pipeline.errors import BusyCacheError
-from biomass_pipeline.store.disk import remove, writing
-from biomass_pipeline.store.folder import spare_files
-from biomass_pipeline.store.locks import fold_lock, is_locked
+from biomass_pipeline.store.folder import SPARE, spare_files
+from biomass_pipeline.store.locks import (
+    fold_file,
+    is_locked,
+    remove_if_free,
+    remove_unlocked_folder,
+)
 
 _WHY = {
     "superseded": "replaced",
@@ -30,26 +33,29 @@ class Leftover:
         return self.path.parent.name
 
 
-def leftovers(features: Path, *, current: str) -> list[Leftover]:
+def leftovers(features: Path, *, current: str, n_folds: int) -> list[Leftover]:
     """Every file of other extractions, and what lies beside the current one's folds.
 
-    Neither a fold of the current extraction nor what a running or killed process was writing of it
-    is among them, nor anything of a fold that is being written.
+    Neither a fold that the current extraction has, nor what a running or killed process was
+    writing of it, is among them, nor anything of a fold that is being written.
 
     Args:
         features: The folder of all extractions.
         current: The fingerprint that the configuration asks for.
+        n_folds: How many folds it asks for.
     """
     found = [
-        Leftover(path, path.stat().st_size, "of an earlier configuration")
+        _leftover(path, "of an earlier configuration")
         for path in sorted(features.glob("*/fold_*"))
         if path.parent.name != current
     ]
     found += [
-        Leftover(path, path.stat().st_size, _WHY[path.suffix[1:]])
-        for path in spare_files(features / current)
+        _leftover(path, "of a fold that is no more")
+        for path in sorted((features / current).glob("fold_*"))
+        if path.suffix[1:] not in SPARE and _fold_of(path) >= n_folds
     ]
-    return [file for file in found if not is_locked(_fold_file(file.path))]
+    found += [_leftover(path, _WHY[path.suffix[1:]]) for path in spare_files(features / current)]
+    return [file for file in found if file is not None and not is_locked(fold_file(file.path))]
 
 
 def delete(files: Sequence[Leftover]) -> list[Leftover]:
@@ -61,29 +67,21 @@ def delete(files: Sequence[Leftover]) -> list[Leftover]:
     Raises:
         UnwritableCacheError: The folder refuses.
     """
-    gone: list[Leftover] = []
-    for file in files:
-        try:
-            with fold_lock(_fold_file(file.path)), writing(file.path):
-                remove(file.path)
-        except BusyCacheError:
-            continue
-        gone.append(file)
+    gone = [file for file in files if remove_if_free(file.path)]
     for folder in {file.path.parent for file in gone}:
-        _remove_empty(folder)
+        remove_unlocked_folder(folder)
     return gone
 
 
-def _fold_file(path: Path) -> Path:
-    """The fold's own file that a file lies beside: `fold_0.1.superseded` -> `fold_0.h5`."""
-    return path.with_name(f"{path.name.partition('.')[0]}.h5")
+def _leftover(path: Path, why: str) -> Leftover | None:
+    """None if the file vanished since it was found."""
+    try:
+        return Leftover(path, path.stat().st_size, why)
+    except FileNotFoundError:
+        return None
 
 
-def _remove_empty(folder: Path) -> None:
-    """Delete a folder that holds nothing but the locks of its folds."""
-    left = list(folder.iterdir())
-    if all(path.name.startswith(".") and path.suffix == ".lock" for path in left):
-        with writing(folder):
-            for path in left:
-                remove(path)
-            folder.rmdir()
+def _fold_of(path: Path) -> int:
+    """Which fold a file is of; -1 if its name is none of ours."""
+    number = path.name.removeprefix("fold_").partition(".")[0]
+    return int(number) if number.isdecimal() else -1

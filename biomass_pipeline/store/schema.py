@@ -1,5 +1,6 @@
 """The HDF5 layout of a fold: laying a file out, opening one, and what its small parts say."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomass_pipeline import __version__
-from biomass_pipeline.errors import DamagedCacheError, MissingCacheError, StaleCacheError
+from biomass_pipeline.errors import (
+    DamagedCacheError,
+    MissingCacheError,
+    StaleCacheError,
+    UnreadableCacheError,
+)
 from biomass_pipeline.store.checks import (
     ATTRIBUTES_CHECK,
     QUARANTINE_CHECK,
@@ -69,13 +75,17 @@ def opened(path: Path, fingerprint: str) -> Iterator[h5py.File]:
 
     Raises:
         MissingCacheError: There is no such file.
-        DamagedCacheError: It is not a cache of a known schema, or cannot be read.
+        UnreadableCacheError: The system does not let it be read.
+        DamagedCacheError: It is not a cache of a known schema, or HDF5 cannot read it.
         StaleCacheError: It was made by another extraction.
     """
     try:
         truncated = is_truncated(path)
     except (FileNotFoundError, NotADirectoryError):
         raise MissingCacheError(path) from None
+    except OSError as error:
+        why = os.strerror(error.errno or 0).lower()
+        raise UnreadableCacheError(path, why=why) from error
     if truncated:
         raise DamagedCacheError(path, "it is shorter than it says")
     try:

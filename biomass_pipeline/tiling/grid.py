@@ -67,11 +67,27 @@ def _axis(extent_px: int, spec: TilingConfig) -> tuple[NDArray[np.int64], NDArra
     """Starts along one side, and the share of the side that each window stands for."""
     starts = _starts(extent_px, spec)
     ends = np.minimum(starts + spec.tile_px, extent_px)
+    before = shared_before(starts, ends, extent_px)
+    return starts, (before[ends] - before[starts]) / extent_px
+
+
+def shared_before(
+    starts: NDArray[np.integer], ends: NDArray[np.integer], extent_px: int
+) -> NDArray[np.float64]:
+    """What the pixels before each edge of a side weigh, one that m windows cover weighing 1/m.
+
+    Args:
+        starts: Shape (window,), the first pixel of each window.
+        ends: Shape (window,), the one after its last; together they cover the side.
+        extent_px: Length of the side.
+
+    Returns:
+        Shape (extent + 1,); a run of pixels weighs the difference between its end and its start.
+    """
     change = np.zeros(extent_px + 1, dtype=np.int64)
     np.add.at(change, starts, 1)
     np.add.at(change, ends, -1)
-    share = np.concatenate([[0.0], np.cumsum(1.0 / np.cumsum(change[:-1]))])
-    return starts, (share[ends] - share[starts]) / extent_px
+    return np.concatenate([[0.0], np.cumsum(1.0 / np.cumsum(change[:-1]))])
 
 
 def _starts(extent_px: int, spec: TilingConfig) -> NDArray[np.int64]:

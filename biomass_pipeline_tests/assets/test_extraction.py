@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from biomass_pipeline.config import BackboneConfig
 from biomass_pipeline.errors import ChangedImageError, FeatureRangeError, UnreadableImageError
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.store import FeatureFolder
@@ -49,6 +50,30 @@ def test_nodata_takes_tiles_and_area_away(stand):
     pd.testing.assert_frame_equal(
         left.reset_index(drop=True), whole.value[others].reset_index(drop=True)
     )
+
+
+def reading(stand, name, tokens):
+    """The same project with another backbone; its name tells the size of its patches."""
+    return stand.with_config(backbone=BackboneConfig(name=name, tokens=tokens))
+
+
+def test_nodata_takes_area_from_the_cells_that_it_fills(stand):
+    stand.photos.files["s0n0.png"] = half_transparent()
+    own = stand.folds().set_index("image_id")["fold"]["s0n0"]
+    table = reading(stand, "timm:vit_patch8", "grid:2").patch_index(own)
+    shares = table.set_index("image_id")["cell_shares"]
+    assert shares["s0n0"] == [0, 0.5, 0, 0.5]
+    assert shares.drop("s0n0").isna().all()
+
+
+def test_the_table_of_tiles_follows_the_backbone_only_where_it_has_cells(stand):
+    def code(name, tokens):
+        return reading(stand, name, tokens).asset("patch_index").code_versions_by_key.popitem()[1]
+
+    whole, same = code("timm:vit_patch8", "cls"), code("colour-texture-rcf", "cls")
+    eighths, sixteenths = code("timm:vit_patch8", "grid:2"), code("timm:vit_patch4", "patches")
+    assert whole == same
+    assert len({whole, eighths, sixteenths}) == 3
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from biomass_pipeline.errors import PooledPredictionsError
+from biomass_pipeline.errors import PooledPredictionsError, TooManyQuarantinedError
 from biomass_pipeline_tests.farm import CountingBackbone
 
 # A row of Dagster's event store should stay below this.
@@ -71,6 +71,16 @@ def test_only_a_photo_that_could_not_be_embedded_may_be_missing(stand, tables, a
     assert evaluation_of(stand, oof).metadata["images"] == 11
     with pytest.raises(PooledPredictionsError, match="s0n0"):
         stand.call("oof_predictions", tables, caches, stand.label_table())
+
+
+def test_too_many_refused_photos_stop_the_judgement(stand, tables, another_photo):
+    stand.photos.files["s0n0.png"] = another_photo
+    stand.backbone = CountingBackbone(fails_on_blue=99)
+    caches = stand.caches(0, 1, 2)
+    data = stand.config.data.model_copy(update={"max_quarantined_fraction": 0.05})
+    strict = stand.with_config(data=data)
+    with pytest.raises(TooManyQuarantinedError, match="backbone failed"):
+        strict.call("oof_predictions", tables, caches, stand.label_table())
 
 
 def test_scores_stand_beside_the_floor(stand, oof):

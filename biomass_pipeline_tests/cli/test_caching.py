@@ -1,9 +1,15 @@
 """`cache verify --repair` mends just what is damaged; `cache prune` asks before it deletes."""
 
 import h5py
+import pandas as pd
 import pytest
 
+from biomass_pipeline.cli.caching import _contents
+from biomass_pipeline.errors import InterruptedRunError
+from biomass_pipeline.orchestration import Graph
+from biomass_pipeline.store import FeatureFolder
 from biomass_pipeline.store.locks import fold_lock
+from biomass_pipeline_tests.store.fold import refused
 
 pytestmark = pytest.mark.slow
 
@@ -19,6 +25,42 @@ def damage(path, photo, *, value=7):
         row = file["offsets"][photo]
         file["features"][row, 0] = value
         return file["image_id"].asstr()[photo]
+
+
+class Refusing:
+    """An embedder that refuses the one photo that it is asked for."""
+
+    def __init__(self, width):
+        self.width = width
+
+    def feature_dim(self):
+        return self.width
+
+    def notes(self):
+        return {}
+
+    def embed(self, wanted):
+        yield from (refused(photo, "blurred") for photo in wanted)
+
+
+@pytest.fixture
+def quarantined():
+    """Write a fold again without its first photo; its name."""
+
+    def leave_out(done, fold):
+        project = done.project()
+        path = caches(done)[fold]
+        folder = FeatureFolder(project.layout)
+        contents = _contents(project, fold)
+        stamp = folder.open(fold, path.parent.name).stamp()
+        damage(path, 0)
+        folder.set_aside(fold, path.parent.name)
+        folder.write(
+            fold, contents, stamp=stamp, embedder=Refusing(stamp.feature_dim), max_refused=1
+        )
+        return contents.image_ids[0]
+
+    return leave_out
 
 
 class TestVerify:
@@ -61,6 +103,51 @@ class TestRepair:
         assert told.json["repaired"] == [2]
         assert told.json["photos_embedded"] == 4
         assert told.json["problems"] == {}
+
+    def test_a_fold_without_a_file_is_made_again(self, biomass, done):
+        caches(done)[1].unlink()
+        assert biomass("cache", "verify", "--repair", "--json").json["repaired"] == [1]
+
+    def test_what_only_a_run_can_mend_is_told_and_left_alone(self, biomass, done):
+        index = done.folder / "artefacts" / "patch_index"
+        (index / "fold_0.parquet").unlink()
+        table = pd.read_parquet(index / "fold_1.parquet")
+        table[table["image_id"] != table["image_id"][0]].to_parquet(index / "fold_1.parquet")
+        last = caches(done)[2]
+        last.unlink()
+        last.mkdir()
+        before = [path.stat().st_mtime_ns for path in caches(done)]
+        ended = biomass("cache", "verify", "--repair")
+        assert ended.code == 1
+        assert "Nothing to repair, 0 photos embedded." in ended.out
+        assert "fold 0: Asset `patch_index` has nothing" in ended.flat
+        assert "undamaged, but its image_ids are not those of `patch_index`" in ended.flat
+        assert "cannot be read: is a directory" in ended.flat
+        assert ended.flat.count("run `biomass run`") + ended.flat.count("Run `biomass run`") == 3
+        assert [path.stat().st_mtime_ns for path in caches(done)] == before
+
+    def test_a_damaged_file_is_set_aside_just_before_its_own_run(self, biomass, done, monkeypatch):
+        def fails(*_, **__):
+            raise InterruptedRunError
+
+        for path in caches(done)[:2]:
+            damage(path, 0)
+        monkeypatch.setattr(Graph, "run", fails)
+        assert biomass("cache", "verify", "--repair").code
+        assert [path.name for path in caches(done)] == ["fold_1.h5", "fold_2.h5"]
+
+    def test_quarantined_photos_are_tried_again(self, biomass, done, quarantined):
+        name = quarantined(done, 1)
+        told = biomass("cache", "verify")
+        assert told.code == 3
+        assert "1 photos quarantined (`biomass cache verify --repair` tries them" in told.flat
+        ended = biomass("cache", "verify", "--repair", "--json")
+        assert ended.code == 0, ended.flat
+        assert (ended.json["repaired"], ended.json["tried_again"]) == ([], [1])
+        assert ended.json["photos_embedded"] == 1
+        with h5py.File(caches(done)[1]) as file:
+            assert name in file["image_id"].asstr()[...]
+        assert not list(done.folder.rglob("fold_*.superseded"))
 
     def test_without_damage_nothing_is_touched(self, biomass, done):
         before = [path.stat().st_mtime_ns for path in caches(done)]
@@ -106,13 +193,12 @@ class TestPrune:
         assert told["freed_bytes"] == sum(file["bytes"] for file in listed["files"]) > 0
 
     def test_what_is_being_written_is_not_listed(self, biomass, two):
-        old = [path for path in caches(two) if path.parent != caches(two)[0].parent]
-        current = {row["file"]: row for row in biomass("cache", "prune", "--json").json["files"]}
-        path = next(path for path in caches(two) if str(path) in current)
-        with fold_lock(path):
-            left = biomass("cache", "prune", "--json").json["files"]
-        assert len(left) == 2
+        old = {row["file"] for row in biomass("cache", "prune", "--json").json["files"]}
+        busy = next(path for path in caches(two) if str(path) in old)
+        with fold_lock(busy):
+            left = {row["file"] for row in biomass("cache", "prune", "--json").json["files"]}
         assert len(old) == 3
+        assert left == old - {str(busy)}
 
 
 @pytest.mark.usefixtures("farm")

@@ -77,3 +77,18 @@ def test_what_has_no_fold_is_announced_without_one():
     verdict = Verdict(Node("report"), missing=True, reasons=("its file is gone",))
     announcer(Console(file=stream, width=200))(Step("evaluate", (verdict,)))
     assert stream.getvalue() == "evaluate: report (its file is gone)\n"
+
+
+def test_a_bar_that_did_not_end_gives_the_cursor_back_when_closed():
+    stream = StringIO()
+    console = Console(file=stream, force_terminal=True, width=80)
+    reporter = TerminalReporter(console, clock=Clock())
+    reporter.extraction(3)(progress(1))
+    hidden, shown = "\x1b[?25l", "\x1b[?25h"
+    assert stream.getvalue().count(hidden) == 1
+    assert shown not in stream.getvalue()
+    reporter.close()
+    assert stream.getvalue().rindex(shown) > stream.getvalue().rindex(hidden)
+    before = stream.getvalue()
+    reporter.close()
+    assert stream.getvalue() == before

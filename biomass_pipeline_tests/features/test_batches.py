@@ -37,7 +37,9 @@ def test_the_smallest_size_within_three_percent_of_the_best_is_chosen(call_s, ti
     assert all(rate < 0.98 * max(rates.values()) for rate in smaller)
 
 
-@pytest.mark.parametrize(("room", "expected"), [(100, 64), (8, 8), (7, 1), (0, 1)])
+@pytest.mark.parametrize(
+    ("room", "expected"), [(100, 64), (8, 8), (7, 4), (4, 4), (3, 2), (1, 1), (0, 1)]
+)
 def test_memory_sets_the_limit(room, expected):
     assert Device(call_s=1e-2, tile_s=1e-6, room=room).choose() == expected
 

@@ -1,5 +1,6 @@
 """A cluster is reached or refused within seconds, and only our own is stopped."""
 
+import logging
 import os
 import signal
 import socket
@@ -81,9 +82,9 @@ class FakeRay:
         return self.running
 
     def init(self, **options):
+        signal.signal(signal.SIGTERM, lambda *_: None)
         if self.fails:
             raise self.fails
-        signal.signal(signal.SIGTERM, lambda *_: None)
         self.started.append(options)
         self.running = True
 
@@ -108,12 +109,13 @@ def install(monkeypatch):
 
 def test_our_own_cluster_is_small_quiet_and_stopped(install):
     ray, handler = install(FakeRay()), signal.getsignal(signal.SIGTERM)
-    before = dict(os.environ)
+    before, level = dict(os.environ), logging.getLogger("ray").level
     with cluster(RayConfig()) as (module, room):
         assert module is ray
         assert room == Seats(2, 1, 0)
         assert signal.getsignal(signal.SIGTERM) is handler
         assert dict(os.environ) == before
+    assert logging.getLogger("ray").level == level
     (options,) = ray.started
     assert options["address"] == "local"
     assert options["include_dashboard"] is False
@@ -206,8 +208,9 @@ def test_what_ray_says_against_an_address_is_one_sentence(install):
         pass
 
 
-def test_a_cluster_that_cannot_start_here_is_an_error(install):
+def test_a_cluster_that_cannot_start_here_is_an_error_and_leaves_nothing_changed(install):
     install(FakeRay(fails=ValueError("no room\nin shm")))
+    before = signal.getsignal(signal.SIGTERM), logging.getLogger("ray").level
     with (
         pytest.raises(
             ClusterStartError,
@@ -216,6 +219,7 @@ def test_a_cluster_that_cannot_start_here_is_an_error(install):
         cluster(RayConfig()),
     ):
         pass
+    assert (signal.getsignal(signal.SIGTERM), logging.getLogger("ray").level) == before
 
 
 def test_without_ray_the_error_says_how_to_get_it(monkeypatch):

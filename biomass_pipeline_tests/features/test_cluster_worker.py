@@ -26,7 +26,7 @@ from biomass_pipeline.features.cluster_worker import (
 )
 from biomass_pipeline.features.engine import Block
 from biomass_pipeline.features.photos import Photo, Reading
-from biomass_pipeline.imaging import ReadLimits
+from biomass_pipeline.imaging import ReadLimits, decoder_identity
 
 
 @given(st.integers(1, 9), st.integers(1, 3), st.integers(1, 5), st.integers(1, 200))
@@ -156,7 +156,16 @@ def test_a_worker_with_other_packages_is_refused(ledger):
 
 def test_a_package_that_is_missing_has_no_version(monkeypatch):
     monkeypatch.setattr(cluster_worker, "DECIDING_PACKAGES", ("no-such-package",))
-    assert deciding_versions() == {"no-such-package": ""}
+    assert deciding_versions()["no-such-package"] == ""
+
+
+def test_the_decoder_counts_under_whatever_name_it_was_installed(ledger):
+    assert decoder_identity() in deciding_versions().values()
+    assert not {"pillow", "opencv-python-headless"} & set(deciding_versions())
+    name = cluster_worker.DECODER
+    other = deciding_versions() | {name: "opencv 0.1, pillow 0.1"}
+    assert list(worker(ledger, lambda: [ANY], other)(TASK)) == []
+    assert f"{name} is {decoder_identity()}, not opencv 0.1" in ledger.verdict().trouble
 
 
 def test_a_fault_of_the_set_up_ends_the_work(ledger):

@@ -10,6 +10,7 @@ from biomass_pipeline.errors import CompileError, PrecisionMemoryError
 from biomass_pipeline.features import precision
 from biomass_pipeline.features.lanes import measure_precision
 from biomass_pipeline.features.precision import (
+    LEAST_COSINE,
     Arithmetic,
     has_native_bf16,
     probe_tiles,
@@ -123,8 +124,10 @@ def test_both_kinds_of_bf16_stay_close_on_a_real_architecture(name, tokens):
     spec = BackboneConfig(name=name, random_weights=True, tokens=tokens)
     measured = measure_precision(spec, tile_px=112)
     assert list(measured) == ["fp32", "bf16", "bf16-autocast"]
-    assert 0.999 < measured["bf16"].cosine < 1
-    assert 0.999 < measured["bf16-autocast"].cosine < 1
+    # Even untrained, they pass the bar that `auto` sets.
+    # The margin is thin and the machine decides: where it is not met, `auto` takes another.
+    assert 0.9998 < measured["bf16"].cosine < 1
+    assert LEAST_COSINE <= measured["bf16-autocast"].cosine < 1
 
 
 def test_what_cannot_be_compiled_is_told_with_the_way_out(monkeypatch):

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -12,7 +13,12 @@ import torch
 from torch import nn
 
 from biomass_pipeline.config import BackboneConfig
-from biomass_pipeline.errors import BackboneTileError, UnusableTileError
+from biomass_pipeline.errors import (
+    BackboneTileError,
+    DeviceMemoryError,
+    UnsupportedReadingError,
+    UnusableTileError,
+)
 from biomass_pipeline.features import timm_backbone
 from biomass_pipeline.features.backbone import Backbone
 from biomass_pipeline.features.lanes import build_backbone
@@ -249,6 +255,87 @@ def test_a_tile_that_patches_do_not_fill_is_refused_with_the_nearest_sizes(tile_
 def test_a_tile_that_only_the_network_knows_to_be_wrong_is_refused_by_name():
     with pytest.raises(UnusableTileError, match=r"levit.*tiles of 40 px .*`tiling\.tile_px`"):
         build(name="timm:levit_128s", tile_px=40)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_network_that_its_reader_cannot_read_is_refused_before_any_photo(monkeypatch, precision):
+    def broken(*_):
+        msg = "odd number\nlong story"
+        raise IndexError(msg)
+
+    monkeypatch.setattr("biomass_pipeline.features.token_reader.TransformerReader._rows", broken)
+    with pytest.raises(UnusableTileError, match=r"tiles of 56 px .*: odd number\."):
+        build(precision=precision)
+
+
+def test_rows_of_another_shape_than_promised_are_refused_before_any_photo(monkeypatch):
+    monkeypatch.setattr(
+        "biomass_pipeline.features.token_reader.TransformerReader._rows",
+        lambda *_: torch.zeros(1, 1, 5),
+    )
+    with pytest.raises(UnusableTileError, match=r"rows of shape \(1, 5\), not \(1, 384\)"):
+        build()
+
+
+def test_a_reading_that_only_the_network_knows_to_be_wrong_is_refused_while_building():
+    with pytest.raises(UnsupportedReadingError, match="no map of places"):
+        build(name="timm:mixer_s32_224", tile_px=224, tokens="mean+max+gem")
+
+
+@pytest.mark.parametrize(
+    ("precision", "advice"),
+    [
+        ("fp32", r"`backbone\.precision` fp32\. Set `backbone\.precision` to bf16, or use a sm"),
+        ("auto", r"`backbone\.precision` auto\. Set `backbone\.precision` to bf16, or use a sm"),
+        ("bf16", r"`backbone\.precision` bf16\. Use a smaller backbone"),
+    ],
+)
+@pytest.mark.parametrize("where", ["to", "forward"])
+def test_a_network_too_large_for_its_device_is_told_with_the_way_out(
+    monkeypatch, precision, advice, where
+):
+    moved = nn.Module.to
+
+    def full(module, *place, **options):
+        if where == "forward" or place == (torch.bfloat16,):
+            return moved(module, *place, **options)
+        raise torch.OutOfMemoryError
+
+    def forward(*_):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("biomass_pipeline.features.token_reader.TransformerReader.to", full)
+    if where == "forward":
+        monkeypatch.setattr(
+            "biomass_pipeline.features.token_reader.TransformerReader.forward", forward
+        )
+    with pytest.raises(DeviceMemoryError, match=rf"one tile .* memory of cpu with {advice}"):
+        build(precision=precision)
+
+
+def test_the_copy_in_float32_is_gone_before_batches_are_measured(monkeypatch):
+    placed, left = [], []
+
+    def place(*_):
+        network = FirstPixel()
+        network.feature_dim = 3
+        network.weight = nn.Parameter(torch.ones(1), requires_grad=False)
+        network.forward = lambda pixels: pixels[:, None, :, 0, 0]
+        placed.append(weakref.ref(network))
+        return network, Gpu(network)
+
+    monkeypatch.setattr(timm_backbone, "_placed", place)
+    monkeypatch.setattr("torch.cuda.Stream", lambda _: "stream")
+    monkeypatch.setattr("torch.cuda.synchronize", lambda _: None)
+    monkeypatch.setattr("biomass_pipeline.features.precision.has_native_bf16", lambda _: True)
+    monkeypatch.setattr(
+        TimmBackbone, "choose_batch_size", lambda _: left.append(placed[0]() is not None)
+    )
+    identity = {"name": "first-pixel", "weights_sha256": ""}
+    plan = Plan("first", None, BackboneConfig(precision="auto"), tile_px=4, identity=identity)
+    backbone = timm_backbone.build_timm(plan, device="cuda:0", batch_size="auto")
+    assert backbone.precision == "bf16"
+    assert left == [False]
 
 
 def test_a_restrictive_licence_is_said_aloud_when_weights_are_loaded(tmp_path, caplog):

@@ -127,6 +127,16 @@ def test_cells_of_one_size_average_to_the_mean_of_all_patches(seed, cells):
     torch.testing.assert_close(means.mean(dim=1), tokens.mean(dim=1))
 
 
+def test_cells_of_nine_patches_are_averaged_exactly_whatever_the_arithmetic_around():
+    tokens = torch.rand(1, 81, 3, generator=torch.Generator().manual_seed(0)) + 1
+    members = torch.eye(3).repeat_interleave(3, dim=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        means = cell_means(tokens, members)
+    assert means.dtype == torch.float32
+    square = tokens.view(1, 3, 3, 3, 3, 3)
+    torch.testing.assert_close(means, square.mean(dim=(2, 4)).flatten(1, 2))
+
+
 @given(seed=st.integers(0, 1000))
 def test_generalised_mean_lies_between_mean_and_maximum_where_nothing_is_negative(seed):
     tokens = torch.rand(2, 9, 4, generator=torch.Generator().manual_seed(seed)) + 0.01
@@ -180,6 +190,8 @@ def test_every_layer_passes_a_final_norm(model):
 # Two of the four stages' layouts: channels first and last; a head wider than the map.
 OTHERS = {"resnet10t": 64, "convnext_atto": 64, "mobilenetv3_small_050": 64}
 OTHERS |= {"swin_tiny_patch4_window7_224": 56}
+# Look like vision transformers, and do not hand out their tokens as these do.
+ODD = {"xcit_nano_12_p16_224": 64, "cait_xxs24_224": 224, "mixer_s32_224": 224}
 
 
 @pytest.mark.parametrize("model", OTHERS)
@@ -209,3 +221,20 @@ def test_other_networks_give_their_pooled_feature_or_pool_their_map(model):
 def test_other_networks_have_neither_patches_nor_equal_layers(fields, words):
     with pytest.raises(UnsupportedReadingError, match=words):
         built("resnet10t", 64, **fields)
+
+
+@pytest.mark.parametrize("model", ODD)
+@torch.inference_mode()
+def test_what_only_looks_like_a_transformer_gives_its_pooled_feature(model):
+    pixels = torch.randn(1, 3, ODD[model], ODD[model], generator=torch.Generator().manual_seed(0))
+    reader = built(model, ODD[model])
+    torch.testing.assert_close(reader(pixels)[:, 0], reader.network(pixels))
+    pooled = built(model, ODD[model], tokens="mean+max+gem")
+    with pytest.raises(UnsupportedReadingError, match=r"no map of places.*to cls"):
+        pooled(pixels)
+
+
+@torch.inference_mode()
+def test_a_patch_of_a_map_of_convolutions_counts_as_the_pixels_behind_it():
+    reader = built("vit_tiny_r_s16_p8_224", 224, tokens="cls+mean")
+    assert reader(torch.zeros(1, 3, 224, 224)).shape == (1, 1, 2 * 192)

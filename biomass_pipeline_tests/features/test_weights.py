@@ -9,7 +9,7 @@ from biomass_pipeline.config import BackboneConfig
 from biomass_pipeline.errors import MissingInputError, MissingWeightsError, UnknownBackboneError
 from biomass_pipeline.features import weights
 from biomass_pipeline.features.lanes import build_backbone
-from biomass_pipeline.features.registry import backbone_identity
+from biomass_pipeline.features.registry import backbone_identity, fetch_weights
 from biomass_pipeline.features.weights import HubFile
 
 SMALL = "vit_small_patch14_reg4_dinov2"
@@ -61,19 +61,29 @@ def test_a_network_that_swallows_every_question_is_given_up(monkeypatch):
         weights.fetch_hub_file(HubFile("timm/some"), model="some")
 
 
-@pytest.mark.usefixtures("empty_hub_cache")
-def test_a_file_of_the_hub_is_fetched_at_the_revision_that_answered(monkeypatch):
-    asked = []
+def test_what_was_fetched_is_found_again_and_its_hash_enters_the_identity(
+    empty_hub_cache, monkeypatch, tmp_path
+):
+    commit = "0123456789abcdef0123456789abcdef01234567"
 
-    def download(*place, revision):
-        asked.append((*place, revision))
-        return "/there"
+    def download(repo, name, *, revision="main"):
+        home = empty_hub_cache / f"models--{repo.replace('/', '--')}"
+        file = home / "snapshots" / commit / name
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"weights")
+        # As the real client: a reference only for what is no commit already.
+        if revision != commit:
+            (home / "refs").mkdir()
+            (home / "refs" / revision).write_text(commit)
+        return str(file)
 
-    found = SimpleNamespace(commit_hash="abc")
+    found = SimpleNamespace(commit_hash=commit)
     monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda *_, **__: found)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
-    assert str(weights.fetch_hub_file(HubFile("timm/some"), model="some")) == "/there"
-    assert asked == [("timm/some", "model.safetensors", "abc")]
+    spec = BackboneConfig(name=SMALL)
+    fetched = weights.locate(SMALL, spec, base=tmp_path)
+    assert backbone_identity(spec)["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
+    assert weights.locate(SMALL, spec, base=tmp_path) == fetched
 
 
 def test_a_cached_file_of_the_hub_needs_no_network_and_is_hashed(empty_hub_cache, tmp_path):
@@ -117,6 +127,26 @@ def test_everything_that_decides_a_row_is_in_the_identity(change):
     plain = {"name": SMALL, "random_weights": True}
     found = [backbone_identity(BackboneConfig(**fields)) for fields in (plain, plain | change)]
     assert found[0] != found[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "spellings", "canonical"),
+    [
+        (SMALL, ["last", "last:1", "11", "11,11"], "last"),
+        (SMALL, ["last:2", "10,11", "11,10"], "last:2"),
+        (SMALL, ["5,11", "11,5", "11,5,5"], "5,11"),
+        ("timm:unregistered", ["last", "last:1"], "last"),
+        ("timm:unregistered", ["last:4", "last:04"], "last:4"),
+        ("timm:unregistered", ["5,11", "11,5"], "5,11"),
+        ("timm:unregistered", ["11"], "11"),
+    ],
+)
+def test_equal_choices_of_layers_are_one_identity(name, spellings, canonical):
+    for layers in spellings:
+        spec = BackboneConfig.model_construct(
+            **dict(BackboneConfig(name=name, random_weights=True)) | {"layers": layers}
+        )
+        assert backbone_identity(spec)["layers"] == canonical
 
 
 def test_how_views_are_stored_does_not_matter_where_there_is_one():
@@ -178,3 +208,13 @@ def test_timm_knows_the_places_of_other_networks():
 def test_a_network_that_timm_does_not_have_is_refused_with_a_near_one():
     with pytest.raises(UnknownBackboneError, match="Did you mean resnet18"):
         weights.hub_file("resnet18x")
+
+
+@pytest.mark.parametrize("fields", [{}, {"random_weights": True}, {"checkpoint": "nowhere.pth"}])
+@pytest.mark.parametrize("tag", ["nope", "lvd142m", "a1_in1"])
+def test_a_tag_that_timm_does_not_have_is_refused_with_those_it_has(fields, tag):
+    spec = BackboneConfig(name=f"timm:resnet18.{tag}", **fields)
+    words = rf"There is no backbone `resnet18\.{tag}`\. .*Known: .*resnet18\.a1_in1k"
+    for refused in (lambda: build_backbone(spec, tile_px=64), lambda: fetch_weights(spec)):
+        with pytest.raises(UnknownBackboneError, match=words):
+            refused()

@@ -12,7 +12,8 @@ from PIL import Image
 
 from biomass_pipeline.config import TilingConfig
 from biomass_pipeline.errors import UnreadableImageError
-from biomass_pipeline.imaging import ReadLimits, decode, read_tiles
+from biomass_pipeline.imaging import ReadLimits, decode, read_tiles, reading
+from biomass_pipeline.imaging.tiles import cut_tiles
 from biomass_pipeline.tiling import tile_grid
 from biomass_pipeline_tests.rasters import PLACED, geotiff, smooth
 
@@ -109,6 +110,35 @@ def test_a_small_photo_gives_one_chunk_in_order():
         ((which, tiles),) = read_tiles(BytesIO(data), coords, tile_px=16, limits=limits)
         assert which.tolist() == list(range(len(coords)))
         assert len(tiles) == len(coords)
+
+
+def test_many_tiles_of_a_photo_held_whole_come_in_chunks_that_are_cut_when_asked_for(monkeypatch):
+    monkeypatch.setattr(reading, "_CHUNK_BYTES", 4 * 16 * 16 * 3)
+    cut = []
+    monkeypatch.setattr(reading, "cut_tiles", lambda *args: cut.append(1) or cut_tiles(*args))
+    pixels = smooth(40, 60)
+    coords = grid_of(40, 60, TilingConfig(tile_px=16, stride_px=12))
+    limits = ReadLimits(max_pixels=MAX_PIXELS, stream_above_px=MAX_PIXELS)
+    sizes, found = [], []
+    stream = BytesIO(saved(pixels, "PNG"))
+    for n_before, (which, tiles) in enumerate(
+        read_tiles(stream, coords, tile_px=16, limits=limits)
+    ):
+        assert len(cut) == n_before + 1
+        sizes.append(len(tiles))
+        found += which.tolist()
+        for (row, col), tile in zip(coords[which], tiles, strict=True):
+            np.testing.assert_array_equal(tile, pixels[row : row + 16, col : col + 16])
+    assert found == list(range(len(coords))) == list(range(15))
+    assert sizes == [4, 4, 4, 3]
+
+
+def test_the_tiles_of_an_ordinary_photo_are_one_chunk():
+    pixels = smooth(1000, 2000)
+    limits = ReadLimits(max_pixels=MAX_PIXELS, stream_above_px=MAX_PIXELS)
+    coords = grid_of(1000, 2000, TilingConfig())
+    ((which, _),) = read_tiles(BytesIO(saved(pixels, "JPEG")), coords, tile_px=518, limits=limits)
+    assert len(which) == 15
 
 
 @given(data=st.data())

@@ -85,7 +85,7 @@ class TestCoverage:
         found = self.found(oof)
         assert found.passed
         assert found.description == (
-            "3 photos are labelled; every model and target has 3 to 3 predictions."
+            "3 of 3 labelled photos are predicted; every model and target has 3 to 3 predictions."
         )
 
     def test_a_photo_that_one_model_misses_fails(self, oof):
@@ -98,6 +98,11 @@ class TestCoverage:
 
     def test_one_photo_twice_in_place_of_another_fails(self, oof):
         assert not self.found(oof.replace({"image_id": {"b": "a"}})).passed
+
+    def test_a_quarantined_photo_may_be_missing_from_all(self, oof):
+        found = self.found(oof[oof["image_id"] != "b"])
+        assert found.passed
+        assert found.description.startswith("2 of 3 labelled photos are predicted")
 
     def test_a_stranger_in_place_of_a_photo_fails(self, oof):
         assert not self.found(oof.replace({"image_id": {"b": "z"}})).passed

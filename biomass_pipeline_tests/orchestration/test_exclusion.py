@@ -1,5 +1,7 @@
 """A killed command blocks nobody; a living one keeps others out."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,7 +11,7 @@ import time
 import dagster as dg
 import pytest
 
-from biomass_pipeline.errors import BusyProjectError
+from biomass_pipeline.errors import BusyProjectError, UnlockableFolderError
 from biomass_pipeline.orchestration import exclusive, open_instance
 from biomass_pipeline_tests.farm import build_farm, every, graph_of
 
@@ -92,3 +94,23 @@ def test_a_servers_run_is_left_to_its_daemon(farm):
         )
         with exclusive(layout, instance):
             assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.STARTED
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "number"),
+    [(fcntl, "flock", errno.ENOSYS), (os, "open", errno.EROFS), (os, "open", errno.EACCES)],
+)
+def test_a_folder_without_locks_is_named(farm, monkeypatch, where, name, number):
+    def refuses(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    layout = farm.project().layout
+    layout.dagster_home.mkdir(parents=True)
+    words = rf"dagster cannot be locked: {os.strerror(number).lower()}\. .*Set `root`"
+    with monkeypatch.context() as patched:
+        patched.setattr(where, name, refuses)
+        with (
+            pytest.raises(UnlockableFolderError, match=words),
+            exclusive(layout, dg.DagsterInstance.ephemeral()),
+        ):
+            pass

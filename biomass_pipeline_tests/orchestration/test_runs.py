@@ -1,10 +1,12 @@
 """What is stale runs, and nothing else: real Dagster, real files, a backbone that counts."""
 
+import json
 import shutil
 
 import pandas as pd
 import pytest
 
+from biomass_pipeline.cli.running import run_stale
 from biomass_pipeline.errors import (
     TooManyQuarantinedError,
     UnknownSelectionError,
@@ -218,7 +220,7 @@ def test_two_runs_leave_the_predictions_that_one_run_leaves(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_photo_that_cannot_be_embedded_is_left_out_and_shown(farm, instance):
+def test_a_photo_that_cannot_be_embedded_is_left_out_and_shown(farm, instance, capsys):
     farm.photo("s1n1.png", 68, blue=222)
     graph = graph_of(farm.project(), instance, backbone=CountingBackbone(fails_on_blue=222))
     assert run_all(graph) == EVERYTHING
@@ -227,11 +229,16 @@ def test_a_photo_that_cannot_be_embedded_is_left_out_and_shown(farm, instance):
     assert set(oof["image_id"]) == {name.removesuffix(".png") for name in farm.rows} - {"s1n1"}
     report = (farm.folder / "artefacts" / "report" / "report.html").read_text()
     assert "backbone failed: RuntimeError: no memory left on the device" in report
-    # Asked for by hand, the photo is tried again, and it alone.
+    # The command line ends with its own exit code, and names the photo.
+    assert run_stale(farm.folder / "biomass.yaml", (), as_json=True) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert [row["path"] for row in told["quarantine"]] == ["s1n1.png"]
+    assert told["materialized"] == []
+    # Materialized by hand, as in the UI, the photo is tried again, and it alone.
     healthy = CountingBackbone()
     graph = graph_of(farm.project(), instance, backbone=healthy)
     fold = fold_of(farm, "s1n1")
-    graph.run([Node("feature_cache", str(fold))], on_step=lambda _: None)
+    graph._execute("extract", [Node("feature_cache", str(fold))], fold=str(fold))
     assert healthy.n_tiles == 2
     assert "report" in run_all(graph)
     oof = pd.read_parquet(farm.folder / "artefacts/predictions/oof_predictions.parquet")

@@ -7,7 +7,12 @@ import h5py
 import numpy as np
 import pytest
 
-from biomass_pipeline.errors import DamagedCacheError, StaleCacheError
+from biomass_pipeline.errors import (
+    DamagedCacheError,
+    OtherContentsError,
+    StaleCacheError,
+    UnreadableCacheError,
+)
 from biomass_pipeline.store import FeatureCache, Quarantined, describe, open_cache
 from biomass_pipeline_tests.store.fold import STAMP, ByContent, fold_of, folder_at, write
 
@@ -141,13 +146,20 @@ class TestDamage:
         ],
     )
     def test_other_contents(self, cache, contents, words):
-        with pytest.raises(DamagedCacheError, match=words):
+        with pytest.raises(OtherContentsError, match=words):
             cache.check_contents(contents)
+
+    def test_a_folder_in_its_place(self, cache):
+        cache.path.unlink()
+        cache.path.mkdir()
+        words = r"fold_0.h5 should be a feature cache, but cannot be read: is a directory\. Make it"
+        with pytest.raises(UnreadableCacheError, match=words):
+            cache.load()
 
     def test_other_tiles(self, cache):
         with h5py.File(cache.path, "r+") as file:
             file["coords"][0, 0] = 99
-        with pytest.raises(DamagedCacheError, match="tiles are not those"):
+        with pytest.raises(OtherContentsError, match=r"tiles are not those .* Run `biomass run`"):
             cache.check_contents(fold_of(*TWO))
 
     def test_a_list_of_quarantined_photos_that_somebody_shortened(self, tmp_path):

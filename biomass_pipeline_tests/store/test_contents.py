@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biomass_pipeline.config import TilingConfig
+from biomass_pipeline.errors import StaleTilesError
 from biomass_pipeline.store import FoldContents
 from biomass_pipeline.tiling import cell_shares, tile_grid
 
@@ -19,7 +20,8 @@ def index_of(*sizes, keep=slice(None)):
     for photo, (height_px, width_px) in enumerate(sizes):
         grid = tile_grid(height_px, width_px, TILING)
         part = pd.DataFrame({"row_px": grid.row_px, "col_px": grid.col_px})
-        part = part.assign(area_weight=grid.area_weight, height_px=height_px, width_px=width_px)
+        part = part.assign(area_weight=grid.area_weight, valid_fraction=grid.valid_fraction)
+        part = part.assign(height_px=height_px, width_px=width_px)
         part = part.assign(image_id=f"p{photo}", image_sha256=f"c{photo}", path=f"p{photo}.png")
         parts.append(part.iloc[keep])
     return pd.concat(parts, ignore_index=True)
@@ -95,5 +97,32 @@ def test_cells_without_the_tiling_are_refused():
 
 def test_tiles_of_another_tiling_are_refused():
     table = index_of((20, 20)).assign(row_px=lambda tiles: tiles["row_px"] + 1)
-    with pytest.raises(ValueError, match="another tiling"):
+    with pytest.raises(StaleTilesError, match=r"made with another tiling\. Run `biomass run`"):
         FoldContents.from_patch_index(table, tiling=TILING, cells=(0, 4, 8))
+
+
+def partly_nodata(**columns):
+    """Two tiles, the second half nodata."""
+    return index_of((8, 14)).assign(valid_fraction=[1.0, 0.5], **columns)
+
+
+def test_cells_of_nodata_carry_nothing(tmp_path):
+    table = partly_nodata(area_weight=[0.75, 0.25], cell_shares=[None, [0.0, 0.25, 0.0, 0.75]])
+    table.to_parquet(tmp_path / "tiles.parquet")
+    for found in (table, pd.read_parquet(tmp_path / "tiles.parquet")):
+        contents = FoldContents.from_patch_index(found, tiling=TILING, cells=(0, 4, 8), views=2)
+        weight = contents.area_weight.reshape(2, 2, 4)
+        whole = cell_shares(8, 14, TILING, (0, 4, 8))[0]
+        np.testing.assert_allclose(weight[0], [0.75 * whole / 2] * 2, rtol=1e-6)
+        assert (weight[1] == np.float32([0, 0.03125, 0, 0.09375])).all()
+
+
+@pytest.mark.parametrize("columns", [{}, {"cell_shares": [None, [0.5, 0.5]]}])
+def test_nodata_without_the_shares_of_these_cells_is_refused(columns):
+    with pytest.raises(StaleTilesError, match=r"made for other `backbone\.tokens`\. Run `biomass"):
+        FoldContents.from_patch_index(partly_nodata(**columns), tiling=TILING, cells=(0, 4, 8))
+
+
+def test_whole_tiles_need_no_shares():
+    contents = FoldContents.from_patch_index(partly_nodata(), tiling=TILING, cells=(0, 8))
+    assert contents.area_weight.tolist() == partly_nodata()["area_weight"].tolist()

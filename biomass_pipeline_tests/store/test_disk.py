@@ -151,9 +151,13 @@ def test_a_read_only_folder(shared):
 
 
 def test_a_lock_of_somebody_else(shared):
-    final_of(folder_at(shared)).parent.chmod(0o777)
-    if AS_NOBODY:
-        expect(told(shared, AS_NOBODY), "permission denied")
+    place = final_of(folder_at(shared)).parent
+    place.chmod(0o777)
+    if not AS_NOBODY:
+        # Who may not become somebody else is shut out by the file's own rights.
+        (place / ".fold_0.lock").chmod(0o000)
+    expect(told(shared, AS_NOBODY), "permission denied", f"Make {place} writable")
+    assert names(shared) == ["fold_0.h5"]
 
 
 def test_a_folder_that_cannot_be_made(shared):

@@ -1,5 +1,8 @@
 """Laws of the cache folder: by content, once, whole, and nobody else's."""
 
+import errno
+import os
+
 import h5py
 import pytest
 from hypothesis import given, settings
@@ -8,6 +11,8 @@ from hypothesis import strategies as st
 from biomass_pipeline.errors import (
     MissingCacheError,
     StaleCacheError,
+    UnreadableCacheError,
+    UnwritableCacheError,
 )
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.store import (
@@ -15,6 +20,7 @@ from biomass_pipeline.store import (
     MemoryFeatures,
     open_cache,
 )
+from biomass_pipeline.store.locks import fold_lock
 from biomass_pipeline_tests.store.fold import STAMP, final_of, fold_of, folder_at, names, write
 
 
@@ -155,4 +161,72 @@ def test_what_a_killed_call_had_no_time_to_drop_goes_with_the_next(tmp_path):
     final = final_of(folder)
     final.with_name("fold_0.1.interrupted").write_bytes(final.read_bytes())
     write(folder, 0, contents)
+    assert names(tmp_path) == ["fold_0.h5"]
+
+
+def no_links(number):
+    def refuses(*_):
+        raise OSError(number, os.strerror(number))
+
+    return refuses
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
+def test_where_files_have_one_name_the_replaced_one_is_copied(tmp_path, monkeypatch, number):
+    folder = folder_at(tmp_path)
+    write(folder, 0, fold_of(("a", "c1"), ("b", "c2")))
+    before = final_of(folder).read_bytes()
+    monkeypatch.setattr(os, "link", no_links(number))
+    write(folder, 0, fold_of(("a", "c1")))
+    assert final_of(folder).with_name("fold_0.1.superseded").read_bytes() == before
+    _, asked = write(folder, 1, fold_of(("b", "c2")))
+    assert asked == []
+
+
+def test_a_copy_that_ends_halfway_is_not_kept(tmp_path, monkeypatch):
+    def halfway(_, kept):
+        kept.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "full")
+
+    folder = folder_at(tmp_path)
+    write(folder, 0, fold_of(("a", "c1"), ("b", "c2")))
+    monkeypatch.setattr(os, "link", no_links(errno.EPERM))
+    monkeypatch.setattr("shutil.copyfile", halfway)
+    with pytest.raises(UnwritableCacheError, match="no space left"):
+        write(folder, 0, fold_of(("a", "c1")))
+    assert names(tmp_path) == ["fold_0.h5", "fold_0.h5.partial"]
+    assert folder.open(0, STAMP.fingerprint).load().image_ids == ("a", "b")
+
+
+def test_spare_files_of_a_fold_that_is_being_written_stay(tmp_path):
+    folder, contents = folder_at(tmp_path), fold_of(("a", "c1"))
+    write(folder, 0, contents)
+    spare = final_of(folder).with_name("fold_1.1.interrupted")
+    spare.write_bytes(final_of(folder).read_bytes())
+    with fold_lock(final_of(folder, 1)):
+        write(folder, 0, contents)
+        folder.prune(STAMP.fingerprint)
+        assert spare.exists()
+    write(folder, 0, contents)
+    assert names(tmp_path) == ["fold_0.h5"]
+
+
+def test_a_folder_in_a_files_place_stops_its_own_fold_only(tmp_path):
+    folder = folder_at(tmp_path)
+    final_of(folder).mkdir(parents=True)
+    with pytest.raises(UnreadableCacheError, match="is a directory"):
+        write(folder, 0, fold_of(("a", "c1")))
+    _, asked = write(folder, 1, fold_of(("a", "c1")))
+    assert asked == ["c1"]
+
+
+def test_a_file_out_of_the_way_comes_back_unless_it_was_replaced(tmp_path):
+    folder = folder_at(tmp_path)
+    write(folder, 0, fold_of(("a", "c1"), ("b", "c2")))
+    with folder.out_of_the_way(0, STAMP.fingerprint):
+        assert names(tmp_path) == ["fold_0.1.superseded"]
+    assert names(tmp_path) == ["fold_0.h5"]
+    with folder.out_of_the_way(0, STAMP.fingerprint):
+        _, asked = write(folder, 0, fold_of(("a", "c1"), ("b", "c2"), ("c", "c3")))
+    assert asked == ["c3"]
     assert names(tmp_path) == ["fold_0.h5"]

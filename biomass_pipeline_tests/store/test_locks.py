@@ -1,5 +1,7 @@
 """One writer a fold; a dead one is in nobody's way."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -8,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from biomass_pipeline.errors import BusyCacheError
+from biomass_pipeline.errors import BusyCacheError, UnlockableFolderError
 from biomass_pipeline.store.locks import fold_lock, is_locked
 from biomass_pipeline_tests.store.fold import final_of, fold_of, folder_at, names, write
 
@@ -76,3 +78,29 @@ def test_an_error_frees_the_fold(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write(folder, 0, fold_of(("a", "c1")), stop_after=0)
     assert not is_locked(final_of(folder))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_where_there_are_no_locks_none_is_made_of_a_files_being_there(
+    tmp_path, monkeypatch, number
+):
+    def refuses(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    words = rf"cannot be locked: {os.strerror(number).lower()}\. .*Set `root` to a folder"
+    for _ in range(2):
+        with pytest.raises(UnlockableFolderError, match=words):
+            write(folder_at(tmp_path), 0, fold_of(("a", "c1")))
+    assert is_locked(final_of(folder_at(tmp_path)))
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EIO, errno.EACCES])
+def test_a_lock_that_cannot_be_opened_may_be_held(tmp_path, monkeypatch, number):
+    write(folder_at(tmp_path), 0, fold_of(("a", "c1")))
+
+    def refuses(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", refuses)
+    assert is_locked(final_of(folder_at(tmp_path)))

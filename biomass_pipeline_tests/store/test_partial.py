@@ -1,11 +1,17 @@
 """Writing rows: in any order, in whole tiles, finite, and readable meanwhile."""
 
+import errno
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from biomass_pipeline.errors import FeatureRangeError, FeatureShapeError, UnfinishedCacheError
+from biomass_pipeline.errors import (
+    FeatureRangeError,
+    FeatureShapeError,
+    UnfinishedCacheError,
+    UnwritableCacheError,
+)
 from biomass_pipeline.store import describe, open_partial
 from biomass_pipeline_tests.store.fold import (
     STAMP,
@@ -104,3 +110,13 @@ def test_a_reader_may_look_while_the_fold_is_written(tmp_path):
     folder.write(0, contents, stamp=STAMP, embedder=Watched(contents), max_refused=0)
     assert seen == ["1/2", "2/2"]
     assert bags == [[[1, 0], [1, 1]], [[2, 0], [2, 1]]]
+
+
+def test_a_file_that_gets_no_room_leaves_none_taken(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("biomass_pipeline.store.partial.reserve", full)
+    with pytest.raises(UnwritableCacheError, match="no space left"):
+        put(tmp_path, fold_of(("a", "c1")))
+    assert names(tmp_path) == []

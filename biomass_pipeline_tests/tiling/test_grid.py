@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from biomass_pipeline.config import TilingConfig
 from biomass_pipeline.tiling import tile_grid
+from biomass_pipeline.tiling.grid import shared_before
 
 
 @st.composite
@@ -92,3 +93,8 @@ def test_a_shared_grid_cannot_be_changed():
 def test_a_photo_without_pixels_is_refused():
     with pytest.raises(ValueError, match="0 x 5 px has no tiles"):
         tile_grid(0, 5, TilingConfig())
+
+
+def test_pixels_that_windows_share_weigh_less():
+    before = shared_before(np.array([0, 2]), np.array([3, 5]), 5)
+    assert before.tolist() == [0, 1, 2, 2.5, 3.5, 4.5]

@@ -54,19 +54,24 @@ def test_size_goes_with_every_tile():
     assert table[["height_px", "width_px"]].to_numpy().tolist() == [[8, 20], [9, 8]]
 
 
+@contextmanager
+def right_half():
+    """A photo of 8 x 20 px whose first 12 columns are nodata."""
+    nodata = np.zeros((8, 20), bool)
+    nodata[:, :12] = True
+    band = Band(0, "RGB", np.zeros((8, 20, 3), np.uint8), nodata)
+    yield Picture((8, 20), Orientation(), iter([band]))
+
+
 def test_only_photos_with_nodata_are_read_and_lose_tiles():
     images = photos([(8, 20), (8, 20)]).assign(valid_fraction=[1.0, 0.4])
     asked = []
 
-    @contextmanager
-    def right_half(path, sha256):
+    def opened(path, sha256):
         asked.append((path, sha256))
-        nodata = np.zeros((8, 20), bool)
-        nodata[:, :12] = True
-        band = Band(0, "RGB", np.zeros((8, 20, 3), np.uint8), nodata)
-        yield Picture((8, 20), Orientation(), iter([band]))
+        return right_half()
 
-    table = patch_index(images, SPEC, validity=right_half)
+    table = patch_index(images, SPEC, validity=opened)
     assert asked == [("photo1.png", f"{1:064x}")]
     whole = patch_index(images, SPEC)
     pd.testing.assert_frame_equal(
@@ -84,3 +89,22 @@ def test_types_are_the_same_without_a_photo():
     assert len(empty) == 0
     assert empty.dtypes.tolist() == patch_index(photos([(20, 20)]), SPEC).dtypes.tolist()
     assert empty.dtypes.astype(str).to_dict()["row_px"] == "int32"
+
+
+def test_a_tile_that_is_partly_nodata_says_what_its_cells_share():
+    images = photos([(8, 20), (8, 20)]).assign(valid_fraction=[1.0, 0.4])
+    table = patch_index(images, SPEC, validity=lambda *_: right_half(), cells=(0, 4, 8))
+    # The second photo's tile at column 6 is valid from its column 6 on, the last one wholly.
+    assert table["cell_shares"].tolist() == [None, None, None, [0, 0.5, 0, 0.5], None]
+    plain = patch_index(images, SPEC, validity=lambda *_: right_half())
+    pd.testing.assert_frame_equal(table.drop(columns="cell_shares"), plain)
+
+
+def test_whole_tiles_have_the_same_table_whatever_reads_them():
+    images = photos([(8, 20)]).assign(valid_fraction=0.4)
+    plain, one = (
+        patch_index(images, SPEC, validity=lambda *_: right_half(), cells=cells)
+        for cells in ((), (0, 8))
+    )
+    pd.testing.assert_frame_equal(plain, one)
+    assert "cell_shares" not in plain

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from biomass_pipeline.config import TilingConfig
 from biomass_pipeline.manifest import Band, Picture
 from biomass_pipeline.manifest.orientation import ORIENTATIONS
-from biomass_pipeline.tiling import tile_grid, valid_grid
+from biomass_pipeline.tiling import cell_shares, tile_grid, valid_grid
 
 
 @st.composite
@@ -62,7 +62,7 @@ def pixel_map(mask, grid, tile_px):
 def test_tiles_stand_for_their_valid_area(mask, spec, number):
     grid = tile_grid(*mask.shape, spec)
     share, n_valid = pixel_map(mask, grid, spec.tile_px)
-    kept, found = valid_grid(picture_of(mask, number=number), spec)
+    kept, found, _ = valid_grid(picture_of(mask, number=number), spec)
     np.testing.assert_array_equal(kept, np.flatnonzero(n_valid))
     np.testing.assert_array_equal(found.row_px, grid.row_px[kept])
     np.testing.assert_array_equal(found.col_px, grid.col_px[kept])
@@ -74,7 +74,7 @@ def test_tiles_stand_for_their_valid_area(mask, spec, number):
 @given(height=st.integers(1, 60), width=st.integers(1, 60), spec=specs())
 def test_where_all_is_valid_nothing_changes(height, width, spec):
     grid = tile_grid(height, width, spec)
-    kept, found = valid_grid(picture_of(np.ones((height, width), bool)), spec)
+    kept, found, _ = valid_grid(picture_of(np.ones((height, width), bool)), spec)
     assert kept.tolist() == list(range(len(grid)))
     np.testing.assert_allclose(found.area_weight, grid.area_weight, rtol=1e-6)
     np.testing.assert_array_equal(found.valid_fraction, grid.valid_fraction)
@@ -82,14 +82,14 @@ def test_where_all_is_valid_nothing_changes(height, width, spec):
 
 @given(mask=masks(), spec=specs(), steps=st.tuples(st.integers(1, 40), st.integers(1, 40)))
 def test_how_the_rows_come_does_not_matter(mask, spec, steps):
-    first, second = (valid_grid(picture_of(mask, step=step), spec)[1] for step in steps)
+    first, second = (valid_grid(picture_of(mask, step=step), spec).grid for step in steps)
     np.testing.assert_array_equal(first.area_weight, second.area_weight)
 
 
 def test_types_are_those_of_the_whole_grid():
     mask = np.eye(20, dtype=bool)
     spec = TilingConfig(tile_px=8, stride_px=6)
-    _, found = valid_grid(picture_of(mask), spec)
+    found = valid_grid(picture_of(mask), spec).grid
     whole = tile_grid(20, 20, spec)
     for name in ("row_px", "col_px", "area_weight", "valid_fraction"):
         assert getattr(found, name).dtype == getattr(whole, name).dtype
@@ -98,3 +98,55 @@ def test_types_are_those_of_the_whole_grid():
 def test_a_photo_without_a_valid_pixel_has_no_tiles():
     with pytest.raises(ValueError, match="without a valid pixel has no tiles"):
         valid_grid(picture_of(np.zeros((9, 9), bool)), TilingConfig(tile_px=8, stride_px=6))
+
+
+def shares_by_pixels(mask, spec, bounds):
+    """Each tile's share of its valid pixels' weight in each cell, from a pixel map."""
+    grid, side = tile_grid(*mask.shape, spec), spec.tile_px
+    windows = [
+        (slice(row, row + side), slice(col, col + side))
+        for row, col in zip(grid.row_px, grid.col_px, strict=True)
+    ]
+    covered = np.zeros(mask.shape)
+    for window in windows:
+        covered[window] += 1
+    for window in windows:
+        seen = mask[window] / covered[window]
+        tile = np.zeros((side, side))
+        tile[: seen.shape[0], : seen.shape[1]] = seen
+        cells = np.add.reduceat(np.add.reduceat(tile, bounds[:-1], 0), bounds[:-1], 1)
+        yield cells.ravel(), mask[window].all()
+
+
+@given(
+    mask=masks(),
+    spec=specs(),
+    inner=st.sets(st.integers(1, 7), max_size=3),
+    number=st.sampled_from(list(ORIENTATIONS)),
+)
+def test_cells_share_a_tile_by_their_valid_pixels(mask, spec, inner, number):
+    bounds = (0, *sorted(inner), spec.tile_px)
+    picture = picture_of(mask, number=number)
+    kept, found, shares = valid_grid(picture, spec, bounds)
+    plain = valid_grid(picture_of(mask, number=number), spec)
+    np.testing.assert_array_equal(kept, plain.kept)
+    np.testing.assert_array_equal(found.area_weight, plain.grid.area_weight)
+    expected = list(shares_by_pixels(mask, spec, bounds))
+    assert len(shares) == len(kept)
+    for place, own in zip(kept, shares, strict=True):
+        weights, all_valid = expected[place]
+        assert (own is None) == all_valid
+        used = cell_shares(*mask.shape, spec, bounds)[place] if own is None else own
+        np.testing.assert_allclose(used, weights / weights.sum(), rtol=1e-9, atol=1e-12)
+        assert (used[weights == 0] == 0).all()
+
+
+def test_without_cells_no_tile_has_shares_of_its_own():
+    mask = np.eye(20, dtype=bool)
+    tiles = valid_grid(picture_of(mask), TilingConfig(tile_px=8, stride_px=6))
+    assert tiles.cell_shares == [None] * len(tiles.kept)
+
+
+def test_cells_that_do_not_divide_a_tile_are_refused():
+    with pytest.raises(ValueError, match="do not divide a side of 8 px"):
+        valid_grid(picture_of(np.eye(9, dtype=bool)), TilingConfig(tile_px=8, stride_px=8), (0, 7))
