@@ -221,6 +221,8 @@ def _fields(photo: Quarantined) -> tuple[str, str, str, str]:
 def _preallocate(file: h5py.File, name: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
     """A contiguous dataset with its space taken now, so that writing rows changes no metadata."""
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    # Equal contents give equal files.
+    creation.set_obj_track_times(False)
     creation.set_layout(h5py.h5d.CONTIGUOUS)
     creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)

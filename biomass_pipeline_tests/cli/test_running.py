@@ -5,6 +5,7 @@ import pytest
 from biomass_pipeline.cli import running
 from biomass_pipeline.errors import AssetFailedError, FailedCheckError
 from biomass_pipeline.orchestration import Graph
+from biomass_pipeline.store import FeatureFolder
 from biomass_pipeline.synthetic import SyntheticSpec
 
 pytestmark = pytest.mark.slow
@@ -150,6 +151,6 @@ def test_the_old_extractions_go_only_when_all_is_up_to_date(biomass, done, monke
     assert earlier.exists()
     pruned = []
     monkeypatch.setattr(Graph, "verdicts", lambda *_: [])
-    monkeypatch.setattr(running, "_prune", lambda *_: pruned.append(True))
+    monkeypatch.setattr(FeatureFolder, "prune", lambda _, extraction: pruned.append(extraction))
     assert biomass("run").code == 0
-    assert pruned == [True]
+    assert pruned == [earlier.name]

@@ -87,7 +87,11 @@ def test_batches_have_one_size_and_the_last_is_filled_up():
 
 
 @pytest.mark.parametrize("room", [1, 2, 3, 4, 7])
-def test_batches_are_halved_until_they_fit_and_no_row_is_lost(room, caplog):
+def test_batches_are_halved_until_they_fit_and_no_row_is_lost(room, caplog, monkeypatch):
+    # Dagster's set-up of its own logs switches off all loggers that are there.
+    logger = logging.getLogger("biomass_pipeline.features.timm_backbone")
+    monkeypatch.setattr(logger, "disabled", False)
+    caplog.set_level(logging.WARNING, logger=logger.name)
     network, tiles = FirstPixel(room), noise(11, side=4)
     backbone = fake(network, batch=8)
     rows = backbone.embed(tiles)

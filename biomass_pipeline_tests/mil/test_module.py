@@ -19,7 +19,10 @@ def batch_of(n, *, y=1.0):
 
 def module_of(training):
     targets = TargetSpec.from_config(DataConfig()).to_plain()
-    return BagModule(feature_dim=3, targets=targets, training=training.model_dump(mode="json"))
+    # Weights of their own chance, whatever ran before.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return BagModule(feature_dim=3, targets=targets, training=training.model_dump(mode="json"))
 
 
 @pytest.mark.parametrize(("n", "size"), [(10, 4), (3, 16), (8, 4), (1, 1)])
