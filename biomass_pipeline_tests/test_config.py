@@ -152,3 +152,16 @@ def test_the_documentation_is_what_the_models_say():
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     assert (root / "docs" / "configuration.md").read_text(encoding="utf-8") == module.page()
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("backbone.tokens=grid", "or a grid such as grid:4"),
+        ("backbone.tokens=grid:0", "or a grid such as grid:4"),
+        ("backbone.layers=first", "the last few such as last:4"),
+    ],
+)
+def test_what_tokens_and_layers_may_be_is_said_in_words(override, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        load_config(None, overrides=[override])

@@ -92,7 +92,7 @@ def _load(project: Project, photos: str | None) -> FolderLoad | None:
     except (MissingInputError, UnreadableFolderError):
         if photos is None:
             return None
-        raise
+        raise MissingInputError("readable photo folder", photos, option="--photos") from None
     if photos is not None and not load.n_photos:
         raise MissingInputError("photo", photos, option="--photos")
     return load if load.n_photos else None

@@ -111,8 +111,8 @@ def repair_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bo
         typer.echo(json.dumps(_as_json(states) | embedded))
     else:
         _print(states)
-        done = f"{len(before)} folds made again" if before else "Nothing to repair"
-        console.print(f"{done}, {reporter.n_embedded} photos embedded.")
+        done = f"Folds made again: {len(before)}" if before else "Nothing to repair"
+        console.print(f"{done}; photos embedded: {reporter.n_embedded}.")
     return _exit_code(states)
 
 

@@ -1,5 +1,6 @@
 """The other sections, and the whole. Their defaults run."""
 
+import re
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -59,12 +60,10 @@ class BackboneConfig(Section):
     )
     tokens: str = Field(
         default="cls",
-        pattern=r"^(cls|cls\+mean|mean\+max\+gem|grid:[1-9]\d*|patches)$",
         description="What stands for a tile: cls, cls+mean, mean+max+gem, grid:G, patches.",
     )
     layers: str = Field(
         default="last",
-        pattern=r"^(last|last:[1-9]\d*|\d+(,\d+)*)$",
         description="Where it is read, after the final norm: last, last:N or blocks such as 5,11.",
     )
     views: Literal["identity", "flips", "dihedral"] = Field(
@@ -79,6 +78,22 @@ class BackboneConfig(Section):
     compile: bool = Field(
         default=False, description="Compile the network first: pays for thousands of photos."
     )
+
+    @field_validator("tokens")
+    @classmethod
+    def _tokens_are_known(cls, value: str) -> str:
+        if not re.fullmatch(r"cls|cls\+mean|mean\+max\+gem|grid:[1-9]\d*|patches", value):
+            msg = "expected cls, cls+mean, mean+max+gem, patches, or a grid such as grid:4"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("layers")
+    @classmethod
+    def _layers_are_known(cls, value: str) -> str:
+        if not re.fullmatch(r"last|last:[1-9]\d*|\d+(,\d+)*", value):
+            msg = "expected last, the last few such as last:4, or blocks such as 5,11"
+            raise ValueError(msg)
+        return value
 
 
 class CacheConfig(Section):

@@ -104,7 +104,7 @@ def plugin_identity(point: EntryPoint) -> dict[str, str]:
     factory = load_factory(point)
     try:
         identity = dict(factory.identity())
-    except Exception as error:
+    except Exception as error:  # as above
         raise _refusal([point], f"its `identity` fails ({_said(error)})") from error
     if identity.get("name") != point.name or "weights_sha256" not in identity:
         problem = f"its `identity` lacks `weights_sha256`, or its `name` is not {point.name}"
@@ -121,7 +121,7 @@ def build_plugin(point: EntryPoint, *, tile_px: int, device: str) -> Backbone:
     identity = plugin_identity(point)
     try:
         backbone = load_factory(point).build(tile_px=tile_px, device=device)
-    except Exception as error:
+    except Exception as error:  # as above
         raise _refusal([point], f"it cannot be built ({_said(error)})") from error
     if not isinstance(backbone, Backbone):
         raise _refusal([point], f"what it built lacks {', '.join(_lacking(backbone))}")

@@ -32,14 +32,15 @@ def cells_of(spec: BackboneConfig, *, tile_px: int) -> tuple[int, ...]:
         UnsupportedReadingError: The backbone has no patches, or fewer than the grid has cells.
         BackboneTileError: Patches do not fill a tile of this size.
     """
+    patch = patch_px(timm_name(spec.name)) if is_of_timm(spec.name) else None
+    # Also where a tile has one row: said here, it is said before anything is made.
+    if patch and tile_px % patch:
+        raise BackboneTileError(spec.name, tile_px=tile_px, patch_px=patch)
     if not has_cells(spec):
         return (0, tile_px)
-    patch = patch_px(timm_name(spec.name)) if is_of_timm(spec.name) else None
     if patch is None:
         refuse_tokens(spec.name, spec, "it has no patch tokens")
     patches = tile_px // patch
-    if patches * patch != tile_px:
-        raise BackboneTileError(spec.name, tile_px=tile_px, patch_px=patch)
     cells = cells_per_side(spec, patches)
     if cells > patches:
         raise UnsupportedReadingError(

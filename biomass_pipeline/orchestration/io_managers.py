@@ -1,6 +1,7 @@
 """How assets are kept between steps: tables as Parquet, caches and models as handles, or memory."""
 
 import json
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,12 @@ import pandas as pd
 
 from biomass_pipeline import mil
 from biomass_pipeline.assets import CheckpointHandle
-from biomass_pipeline.errors import MissingTableError
+from biomass_pipeline.errors import (
+    DamagedCacheError,
+    MissingCacheError,
+    MissingTableError,
+    StaleCacheError,
+)
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.store import Cache, FeatureFolder
 from biomass_pipeline.whole import write_whole
@@ -23,17 +29,17 @@ class ByFold(dg.IOManager):
     several, so an asset that reads all other folds would break on two folds.
     """
 
+    @abstractmethod
     def write(self, name: str, fold: int | None, value: Any) -> None:
         """Keep one asset, or one fold of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, name: str, fold: int | None) -> Any:
         """Give it back."""
-        raise NotImplementedError
 
+    @abstractmethod
     def has(self, name: str, fold: int | None) -> bool:
         """Whether it is there to be read."""
-        raise NotImplementedError
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Keep what a step returned."""
@@ -90,9 +96,13 @@ class FeatureHandles(ByFold):
         """A handle whose stamp was checked."""
         return self.folder.open(_known(fold), self.fingerprint)
 
-    def has(self, name: str, fold: int | None) -> bool:  # noqa: ARG002  # only one asset
-        """Whether the fold's file is there."""
-        return self.folder.layout.feature_cache(self.fingerprint, _known(fold)).exists()
+    def has(self, name: str, fold: int | None) -> bool:
+        """Whether the fold's file is there and whole at first sight; a damaged one is made anew."""
+        try:
+            self.read(name, fold)
+        except (MissingCacheError, DamagedCacheError, StaleCacheError):
+            return False
+        return True
 
 
 @dataclass

@@ -147,7 +147,7 @@ class Graph:
         )
         manager = (self.defs.resources or {})[key]
         if isinstance(manager, ByFold) and not manager.has(node.asset, _number(node.fold)):
-            return replace(verdict, missing=True, reasons=("its file is gone",))
+            return replace(verdict, missing=True, reasons=("its file is gone or damaged",))
         return verdict
 
     def _execute(self, job: str, chosen: Sequence[Node], *, fold: str | None) -> None:

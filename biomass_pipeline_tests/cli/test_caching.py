@@ -90,7 +90,7 @@ class TestRepair:
             damage(paths[1], photo)
         ended = biomass("cache", "verify", "--repair")
         assert ended.code == 0, ended.flat
-        assert "1 folds made again, 2 photos embedded." in ended.out
+        assert "Folds made again: 1; photos embedded: 2." in ended.out
         assert "fold 1: whole" in ended.out.splitlines()
         assert [path.read_bytes() for path in (paths[0], paths[2])] == [before[0], before[2]]
         assert biomass("cache", "verify").code == 0
@@ -119,7 +119,7 @@ class TestRepair:
         before = [path.stat().st_mtime_ns for path in caches(done)]
         ended = biomass("cache", "verify", "--repair")
         assert ended.code == 1
-        assert "Nothing to repair, 0 photos embedded." in ended.out
+        assert "Nothing to repair; photos embedded: 0." in ended.out
         assert "fold 0: Asset `patch_index` has nothing" in ended.flat
         assert "undamaged, but its image_ids are not those of `patch_index`" in ended.flat
         assert "cannot be read: is a directory" in ended.flat
@@ -153,7 +153,7 @@ class TestRepair:
         before = [path.stat().st_mtime_ns for path in caches(done)]
         ended = biomass("cache", "verify", "--repair")
         assert ended.code == 0
-        assert "Nothing to repair, 0 photos embedded." in ended.out
+        assert "Nothing to repair; photos embedded: 0." in ended.out
         assert [path.stat().st_mtime_ns for path in caches(done)] == before
 
 

@@ -53,7 +53,7 @@ class TestOnAFinishedFarm:
         (done.folder / "artefacts" / "report" / "report.html").unlink()
         ended = biomass("run", "--json")
         assert ended.json["materialized"] == ["report"]
-        assert "evaluate: report (its file is gone)" in ended.err
+        assert "evaluate: report (its file is gone or damaged)" in ended.err
 
     def test_a_quarantined_photo_is_named_with_its_reason_and_exit_code_3(self, biomass, done):
         (done.folder / "photos" / "s0n0.png").write_bytes(b"")

@@ -25,7 +25,14 @@ def spec(**fields):
 @pytest.mark.parametrize("tokens", ["cls", "cls+mean", "mean+max+gem"])
 @pytest.mark.parametrize("name", [VIT, "rcf", "timm:resnet18", "another-package"])
 def test_a_tile_as_a_whole_is_one_cell_whatever_the_backbone(name, tokens):
-    assert cells_of(spec(name=name, tokens=tokens), tile_px=100) == (0, 100)
+    assert cells_of(spec(name=name, tokens=tokens), tile_px=98) == (0, 98)
+
+
+@pytest.mark.parametrize("tokens", ["cls", "cls+mean", "mean+max+gem"])
+def test_a_tile_as_a_whole_is_refused_where_patches_do_not_fill_it(tokens):
+    words = r"patches of 14 px, but `tiling.tile_px` is 100, .* Set it to 98 or 112\."
+    with pytest.raises(BackboneTileError, match=words):
+        cells_of(spec(tokens=tokens), tile_px=100)
 
 
 @given(patches=st.integers(1, 40), cells=st.integers(1, 40))

@@ -10,7 +10,12 @@ import pandas as pd
 import pytest
 
 from biomass_pipeline.assets import CheckpointHandle
-from biomass_pipeline.errors import MissingCacheError, MissingTableError, StaleCacheError
+from biomass_pipeline.errors import (
+    DamagedCacheError,
+    MissingCacheError,
+    MissingTableError,
+    StaleCacheError,
+)
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.orchestration import InMemory
 from biomass_pipeline.orchestration.io_managers import (
@@ -173,6 +178,14 @@ class TestFeatures:
         written.path.rename(stranger)
         with pytest.raises(StaleCacheError):
             FeatureHandles(handles.folder, "0" * 16).read("feature_cache", 0)
+        assert not FeatureHandles(handles.folder, "0" * 16).has("feature_cache", 0)
+
+    @pytest.mark.parametrize("left", [0, 1000])
+    def test_a_damaged_file_counts_as_missing(self, handles, written, left):
+        written.path.write_bytes(written.path.read_bytes()[:left])
+        assert not handles.has("feature_cache", 0)
+        with pytest.raises(DamagedCacheError):
+            handles.read("feature_cache", 0)
 
 
 class TestModels:
@@ -243,9 +256,5 @@ class TestDocuments:
 
 
 def test_every_way_of_keeping_says_what_it_has():
-    manager = ByFold()
-    for call in (manager.read, manager.has):
-        with pytest.raises(NotImplementedError):
-            call("asset", None)
-    with pytest.raises(NotImplementedError):
-        manager.write("asset", None, TABLE)
+    with pytest.raises(TypeError, match="has, read, write"):
+        ByFold()

@@ -154,6 +154,15 @@ class TestIncrementality:
         (done.folder / "artefacts" / "patch_index" / "fold_1.parquet").unlink()
         assert rerun(done, instance) == (["patch_index[1]"], 0)
 
+    def test_a_damaged_cache_is_made_again_from_its_photos(self, done, instance):
+        before = rows_by_content(done)
+        (path,) = (done.folder / "artefacts").glob("features/*/fold_1.h5")
+        path.write_bytes(path.read_bytes()[:3000])
+        ran, n_tiles = rerun(done, instance)
+        assert ran == ["feature_cache[1]"]
+        assert n_tiles == 2 * 4
+        assert rows_by_content(done) == before
+
     def test_a_deleted_network_is_trained_again(self, done, instance):
         next((done.folder / "artefacts").glob("checkpoints/*/fold_2/seed_0.ckpt")).unlink()
         assert rerun(done, instance) == (["mil_checkpoint[2]"], 0)
@@ -180,7 +189,7 @@ class TestIncrementality:
         graph.observe()
         verdicts = {str(v.node): v for v in graph.verdicts(graph.select())}
         # The caches of the other extraction are not there yet: missing comes before stale.
-        assert verdicts["feature_cache[2]"].reasons == ("its file is gone",)
+        assert verdicts["feature_cache[2]"].reasons == ("its file is gone or damaged",)
         assert verdicts["report"].reasons == ("its code or its part of the configuration changed",)
 
 
