@@ -15,9 +15,10 @@ class Layout:
         folder = _TABLE_FOLDERS.get(name)
         return (self.root / folder if folder else self.root) / f"{name}.parquet"
 
-    def partitioned_table(self, name: str, fold: int) -> Path:
-        """One fold's table, for example `patch_index`."""
-        return self.root / name / f"fold_{fold}.parquet"
+    def partitioned_table(self, name: str, part: int | str) -> Path:
+        """One fold's table, for example of `patch_index`, or one protocol's."""
+        folder = self.root / _TABLE_FOLDERS.get(name, "") / name
+        return folder / (f"{part}.parquet" if isinstance(part, str) else f"fold_{part}.parquet")
 
     def feature_cache(self, fingerprint: str, fold: int) -> Path:
         """The HDF5 file of one fold under one extraction."""
@@ -40,15 +41,34 @@ class Layout:
         """The small file that says which checkpoint of a fold is the current one."""
         return self.root / "checkpoints" / f"{name}_{fold}.json"
 
+    def document(self, name: str) -> Path:
+        """A document, for example the `evaluation` or the `report`."""
+        return self.root / _DOCUMENTS[name]
+
     @property
     def metrics(self) -> Path:
-        """Scores with floors and protocols."""
-        return self.root / "evaluation" / "metrics.json"
+        """Scores with their floors."""
+        return self.document("evaluation")
+
+    @property
+    def protocols(self) -> Path:
+        """Scores under other ways to hold photos out."""
+        return self.document("protocols")
 
     @property
     def report(self) -> Path:
         """The page people read."""
-        return self.root / "report" / "report.html"
+        return self.document("report")
+
+    @property
+    def studies(self) -> Path:
+        """The trials of all searches of settings, in SQLite."""
+        return self.root / "tuning" / "studies.sqlite3"
+
+    @property
+    def recommended(self) -> Path:
+        """The settings that tuning recommends, as a configuration's `training` section."""
+        return self.root / "tuning" / "best.yaml"
 
     @property
     def benchmark(self) -> Path:
@@ -71,4 +91,14 @@ class Layout:
         return self.root / "dagster"
 
 
-_TABLE_FOLDERS = {"oof_predictions": "predictions"}
+_TABLE_FOLDERS = {
+    "oof_predictions": "predictions",
+    "protocol_predictions": "evaluation",
+    "tuning_study": "tuning",
+}
+_DOCUMENTS = {
+    "evaluation": Path("evaluation", "metrics.json"),
+    "protocols": Path("evaluation", "protocols.json"),
+    "tuning": Path("tuning", "tuning.json"),
+    "report": Path("report", "report.html"),
+}

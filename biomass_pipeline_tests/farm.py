@@ -13,6 +13,14 @@ from biomass_pipeline.orchestration import Graph, Node, build_definitions, build
 from biomass_pipeline.project import Project
 
 COLUMNS = ["image_path", "date", "mass_g"]
+# One dealing in groups and one photo by photo: two partitions.
+PROTOCOLS = {
+    "group_seeds": 1,
+    "leave_out": [],
+    "forward_parts": 0,
+    "random_seeds": 1,
+    "learning_curve": [],
+}
 SETTINGS = {
     "name": "farm",
     "root": "artefacts",
@@ -28,7 +36,15 @@ SETTINGS = {
     },
     "folds": {"n_folds": 3},
     "tiling": {"tile_px": 16, "stride_px": 16},
-    "training": {"epochs": 2, "n_seeds": 1, "hidden_dim": 4, "attention_dim": 4},
+    "training": {
+        "epochs": 2,
+        "n_seeds": 1,
+        "hidden_dim": 4,
+        "attention_dim": 4,
+        "ridge": {"poolings": ["mean"], "relevances": [0.0], "alphas": [0.1, 1.0]},
+    },
+    "evaluation": {"n_draws": 20, "n_resamples": 100, "protocols": PROTOCOLS},
+    "tuning": {"n_trials": 2},
 }
 
 

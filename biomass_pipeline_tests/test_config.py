@@ -56,7 +56,7 @@ def test_an_override_is_yaml():
     [
         ("train: {epochs: 3}", "`train` is not a known key; did you mean `training`"),
         ("training: {epoch: 3}", "`training.epoch` is not a known key; did you mean `epochs`"),
-        ("training: {qqq: 3}", "known: aggregator, loss"),
+        ("training: {qqq: 3}", "known: model, aggregator, head, loss"),
         (
             "data: {targets: [{name: a, weights: 2}], identities: {}}",
             "`data.targets.0.weights` is not a known key; did you mean `weight`",

@@ -22,6 +22,12 @@ A target has `name`, `weight` (in the global R², by name), `unit` (`g` is also 
 and `zero_below` (0.05 for grams, else 0). Identities name each sum with its parts:
 `GDM_g: [Dry_Green_g, Dry_Clover_g]`.
 
+`training.loss` is a name or a mixture: `{ziln: 1, huber: 5}`. A hurdle's name alone brings a Huber
+loss on the mean with it. `training.augmentation` is a list of `operation` (brightness, contrast,
+posterize, noise, scale), `variant` (frofa, cfrofa, c2frofa), `magnitude` and `probability`. Each
+field in `tuning.space` has `low` and `high`, with `log: true` for orders of magnitude, or
+`choices`.
+
 What decides a result is part of a fingerprint; `compute` never is. `training` is read anew for
 every run. The other sections are read when Dagster loads the code location: press *Reload
 definitions* after an edit."""
@@ -32,13 +38,26 @@ def shown(value: object) -> str:
     if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
         return "CSIRO's five targets"
     if isinstance(value, tuple):
-        items = (f"{item:.4g}" if isinstance(item, float) else str(item) for item in value)
-        return f"[{', '.join(items)}]"
+        return f"[{', '.join(map(number, value))}]"
     if isinstance(value, dict):
-        return "CSIRO's two sums"
+        return shown_by_name(value)
     return (
         "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     )
+
+
+def shown_by_name(value: dict[str, object]) -> str:
+    """A mapping: weights with their names, the searched fields alone, or sums."""
+    if all(isinstance(item, float) for item in value.values()):
+        return f"{{{', '.join(f'{name}: {number(item)}' for name, item in value.items())}}}"
+    if all(isinstance(item, BaseModel) for item in value.values()):
+        return f"{{{', '.join(value)}}}"
+    return "CSIRO's two sums"
+
+
+def number(item: object) -> str:
+    """One value, of a float four digits."""
+    return f"{item:.4g}" if isinstance(item, float) else str(item)
 
 
 def named(text: str, choices: object) -> bool:

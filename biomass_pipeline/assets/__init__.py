@@ -4,6 +4,7 @@ import dagster as dg
 
 from biomass_pipeline.assets.blueprint import (
     GPU_POOL,
+    Archive,
     BackboneSource,
     Blueprint,
     CheckpointStore,
@@ -13,15 +14,21 @@ from biomass_pipeline.assets.blueprint import (
     PhotoSource,
     Reporter,
     Settings,
+    Studies,
 )
 from biomass_pipeline.assets.door import door_assets
 from biomass_pipeline.assets.extraction import extraction_assets
 from biomass_pipeline.assets.judgement import judgement_assets
-from biomass_pipeline.assets.learning import CheckpointHandle, learning_assets
+from biomass_pipeline.assets.learning import learning_assets
+from biomass_pipeline.assets.lesson import CheckpointHandle, features_of
+from biomass_pipeline.assets.prediction import prediction_assets
 from biomass_pipeline.assets.sources import source_assets
+from biomass_pipeline.assets.tuning import tuning_assets
+from biomass_pipeline.assets.validation import validation_assets
 
 __all__ = [
     "GPU_POOL",
+    "Archive",
     "BackboneSource",
     "Blueprint",
     "CheckpointHandle",
@@ -32,7 +39,9 @@ __all__ = [
     "PhotoSource",
     "Reporter",
     "Settings",
+    "Studies",
     "build_assets",
+    "features_of",
 ]
 
 
@@ -43,5 +52,8 @@ def build_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition | dg.SourceAs
         *door_assets(blueprint),
         *extraction_assets(blueprint),
         *learning_assets(blueprint),
+        *prediction_assets(blueprint),
+        *validation_assets(blueprint),
+        *tuning_assets(blueprint),
         *judgement_assets(blueprint),
     ]

@@ -104,6 +104,26 @@ class CheckpointStore(Protocol):
         """The folder of one fold's models under one training fingerprint."""
 
 
+class Studies(Protocol):
+    """Where searches of settings are kept, and where they are recommended."""
+
+    def storage_url(self) -> str:
+        """The database of trials, as SQLAlchemy names it."""
+
+    def recommend(self, text: str) -> Path:
+        """Write a `training` section for people to take over, and say where."""
+
+
+class Archive(Protocol):
+    """Documents that may be there: what is optional in a report."""
+
+    def has(self, name: str, part: None) -> bool:
+        """Whether a document was made."""
+
+    def read(self, name: str, part: None) -> Any:  # noqa: ANN401  # whatever JSON can hold
+        """Give it back."""
+
+
 class Reporter(Protocol):
     """Where progress is shown: a terminal's bar, or Dagster's log."""
 
@@ -118,8 +138,14 @@ class Blueprint:
     config: Config
     extraction: str
     folds: dg.StaticPartitionsDefinition
+    protocols: dg.StaticPartitionsDefinition
     other_folds: dg.StaticPartitionMapping
     notes: tuple[str, ...] = ()
+
+    @property
+    def judging(self) -> dict[str, Any]:
+        """What decides predictions and their scores: the evaluation section but its protocols."""
+        return self.config.evaluation.model_dump(mode="json", exclude={"protocols"})
 
     def with_training(self, current: Config) -> Config:
         """The graph's configuration with the training section as it is now.
@@ -134,7 +160,7 @@ class Blueprint:
         *,
         code: str,
         decides: Sequence[object] = (),
-        partitioned: bool = False,
+        partitioned: bool | dg.StaticPartitionsDefinition = False,
         **options: Any,  # noqa: ANN401  # those of dagster.asset
     ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
         """Dagster's `asset`, with what every stage shares.
@@ -143,13 +169,14 @@ class Blueprint:
             group: Its box in the graph.
             code: The version of the code that makes it.
             decides: The parts of the configuration that decide its content.
-            partitioned: Whether it has one partition a fold.
+            partitioned: Whether it has one partition a fold, or else its partitions.
             options: Further arguments of `dagster.asset`.
         """
+        parts = self.folds if partitioned is True else partitioned or None
         decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
             group_name=group,
             code_version=f"{code}-{fingerprint([_plain(part) for part in decides])}",
-            partitions_def=self.folds if partitioned else None,
+            partitions_def=parts,
             **options,
         )
         return decorate
@@ -165,7 +192,7 @@ def content_version(table: pd.DataFrame) -> dg.DataVersion:
 
 
 def table_result(
-    table: pd.DataFrame, **metadata: dg.MetadataValue | int
+    table: pd.DataFrame, **metadata: dg.MetadataValue | float | str
 ) -> dg.MaterializeResult[pd.DataFrame]:
     """A table with its content as data version, its size and a preview."""
     return dg.MaterializeResult(

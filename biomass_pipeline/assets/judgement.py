@@ -7,14 +7,16 @@ import dagster as dg
 import pandas as pd
 
 from biomass_pipeline.assets.blueprint import (
+    Archive,
     Blueprint,
     LabelSource,
     Settings,
     markdown_table,
     table_result,
 )
+from biomass_pipeline.assets.lesson import features_of
 from biomass_pipeline.config import fingerprint
-from biomass_pipeline.evaluation import evaluate, pool_predictions
+from biomass_pipeline.evaluation import AUTO, alarms, evaluate, pool_predictions, selection_of
 from biomass_pipeline.manifest import check_quarantine, with_refusals
 from biomass_pipeline.reporting import (
     ReportInputs,
@@ -26,7 +28,7 @@ from biomass_pipeline.store import Cache
 
 _GROUP = "judgement"
 # Raise one when its code changes what it holds.
-_POOL_CODE, _METRICS_CODE, _REPORT_CODE = "1", "1", "1"
+_POOL_CODE, _METRICS_CODE, _REPORT_CODE = "2", "2", "2"
 
 
 def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
@@ -48,25 +50,30 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             [fold_predictions[fold] for fold in sorted(fold_predictions)],
             labels=label_table[photos["status"] == "ok"],
         )
-        plot = predicted_against_measured(table, data=config.data, model="mil")
+        plot = predicted_against_measured(table, data=config.data, model=AUTO)
         return table_result(table, predicted_against_measured=_image(plot))
 
     @blueprint.asset(
         _GROUP,
         code=_METRICS_CODE,
-        decides=[config.data.model_dump(mode="json", exclude=_LOCATIONS), config.evaluation],
+        decides=[config.data.model_dump(mode="json", exclude=_LOCATIONS), blueprint.judging],
         kinds={"json"},
         io_manager_key="documents",
+        deps=["training_config"],
     )
     def evaluation(
-        oof_predictions: pd.DataFrame, label_table: pd.DataFrame
+        oof_predictions: pd.DataFrame,
+        label_table: pd.DataFrame,
+        settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult[dict[str, object]]:
-        """Global weighted R2 and per-target scores, each beside the floor it has to beat."""
+        """Scores, calibration and coverage of every model, beside the floor it has to beat."""
+        model = settings.load().training.model
         result = evaluate(
             oof_predictions,
             label_table,
             data=config.data,
-            level=config.evaluation.interval_level,
+            evaluation=config.evaluation,
+            selection=selection_of(oof_predictions, model),
         )
         return dg.MaterializeResult(
             value=result.metrics,
@@ -82,22 +89,25 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         _GROUP,
         code=_REPORT_CODE,
         decides=[
-            config.model_dump(mode="json", exclude={"compute", "training"}),
+            config.model_dump(mode="json", exclude=_NOT_OF_THE_REPORT),
             package_versions(),
         ],
         kinds={"html"},
         io_manager_key="documents",
-        deps=["raw_labels", "training_config"],
+        # The last two are shown if they are there, and wait for nobody.
+        deps=["raw_labels", "training_config", "protocols", "tuning"],
     )
-    def report(
+    def report(  # noqa: PLR0913, PLR0917  # one argument an upstream asset or seam
         evaluation: dict[str, object],
         oof_predictions: pd.DataFrame,
         image_manifest: pd.DataFrame,
         feature_cache: dict[int, Cache],
         labels: dg.ResourceParam[LabelSource],
         settings: dg.ResourceParam[Settings],
+        documents: dg.ResourceParam[Archive],
     ) -> dg.MaterializeResult[str]:
         """One self-contained page: scores, figures, quarantine, configuration, versions."""
+        protocols = _if_there(documents, "protocols")
         page = render_report(
             ReportInputs(
                 config=blueprint.with_training(settings.load()),
@@ -108,6 +118,14 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
                 fingerprints={"extraction": blueprint.extraction},
                 versions=package_versions(),
                 notes=blueprint.notes,
+                protocols=protocols,
+                tuning=_if_there(documents, "tuning"),
+                alarms=alarms(
+                    oof_predictions,
+                    data=config.data,
+                    features=features_of(feature_cache),
+                    comparison=protocols,
+                ),
             )
         )
         return dg.MaterializeResult(
@@ -120,11 +138,25 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
 
 
 _LOCATIONS = {"images", "labels"}
+# What is shown of these comes with the documents and sources that the report depends on.
+_NOT_OF_THE_REPORT = {
+    "compute": True,
+    "training": True,
+    "tuning": True,
+    "evaluation": {"protocols"},
+}
 
 
 def _refused(caches: Mapping[int, Cache]) -> dict[str, str]:
     """The reason of each photo that could not be embedded, by its id."""
     return {p.image_id: p.reason for fold in sorted(caches) for p in caches[fold].quarantined()}
+
+
+def _if_there(documents: Archive, name: str) -> Mapping[str, object] | None:
+    found: Mapping[str, object] | None = (
+        documents.read(name, None) if documents.has(name, None) else None
+    )
+    return found
 
 
 def _image(png: bytes) -> dg.MarkdownMetadataValue:

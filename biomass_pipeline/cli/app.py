@@ -165,6 +165,37 @@ def report(*, config: ConfigOption = None, set_: SetOption = None) -> None:
 
 
 @app.command()
+def validate(
+    *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """Hold photos out in other ways too: new places, later dates, and the optimistic way."""
+    from biomass_pipeline.cli.validating import run_validation  # noqa: PLC0415  # as above
+
+    raise typer.Exit(run_validation(config, _texts(set_), as_json=as_json))
+
+
+@app.command()
+def tune(
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials a study, those of earlier calls included.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=1.0, help="Seconds after which a study stops.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search the training settings on inner groups, and write what is recommended."""
+    from biomass_pipeline.cli.validating import run_tuning  # noqa: PLC0415  # as above
+
+    asked = {"tuning.n_trials": trials, "tuning.timeout_s": timeout}
+    wishes = tuple(f"{key}={value}" for key, value in asked.items() if value is not None)
+    raise typer.Exit(run_tuning(config, _texts(set_) + wishes, as_json=as_json))
+
+
+@app.command()
 def ui(
     *,
     config: ConfigOption = None,

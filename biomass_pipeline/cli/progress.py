@@ -93,7 +93,7 @@ def announcer(console: Console) -> Callable[[Step], None]:
     """Says of each Dagster run what it materializes and why, assets of one reason in one line."""
 
     def announce(step: Step) -> None:
-        place = "" if step.fold is None else f" fold {step.fold}"
+        place = "" if step.fold is None else f" {_part(step.fold)}"
         by_reason: dict[str, list[str]] = {}
         for verdict in step.verdicts:
             by_reason.setdefault("; ".join(verdict.reasons), []).append(verdict.node.asset)
@@ -101,3 +101,8 @@ def announcer(console: Console) -> Callable[[Step], None]:
             console.print(f"{step.job}{place}: {', '.join(assets)} ({reason})", markup=False)
 
     return announce
+
+
+def _part(key: str) -> str:
+    """A fold by its number; a protocol's key speaks for itself."""
+    return f"fold {key}" if key.isdigit() else key

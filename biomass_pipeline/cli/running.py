@@ -81,7 +81,7 @@ def run_demo(overrides: tuple[str, ...], *, as_json: bool) -> int:
 
 def run_report(config: Path | None, overrides: tuple[str, ...]) -> int:
     """Bring the report and what it needs up to date."""
-    return run_stale(config, overrides, select="+report")
+    return run_stale(config, overrides)
 
 
 def _extraction(graph: Graph) -> str:
@@ -167,6 +167,7 @@ _DEMO_CONFIGURATION = "# Written by `biomass demo`: generated photos, weights-fr
             "root": ".",
             "data": {"images": "photos", "labels": "train.csv"},
             "tiling": {"tile_px": 250, "stride_px": 200},
+            "training": {"n_seeds": 1},
         },
         sort_keys=False,
     )

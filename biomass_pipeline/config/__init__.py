@@ -8,6 +8,19 @@ from biomass_pipeline.config.data import (
     Section,
     TargetConfig,
 )
+from biomass_pipeline.config.judging import (
+    EvaluationConfig,
+    ProtocolsConfig,
+    SearchConfig,
+    TuningConfig,
+)
+from biomass_pipeline.config.learning import (
+    AGGREGATORS,
+    LOSSES,
+    AugmentationConfig,
+    RidgeConfig,
+    TrainingConfig,
+)
 from biomass_pipeline.config.loading import (
     CONFIG_VARIABLE,
     DEFAULT_FILE,
@@ -23,21 +36,22 @@ from biomass_pipeline.config.sections import (
     CacheConfig,
     ComputeConfig,
     Config,
-    EvaluationConfig,
     FoldsConfig,
     ImagingConfig,
     RayConfig,
     TilingConfig,
-    TrainingConfig,
 )
 
 __all__ = [
+    "AGGREGATORS",
     "CONFIG_VARIABLE",
     "CSIRO_IDENTITIES",
     "CSIRO_TARGETS",
     "DEFAULT_FILE",
     "DETECTION_LIMIT_G",
     "ENVIRONMENT_PREFIX",
+    "LOSSES",
+    "AugmentationConfig",
     "AutomationConfig",
     "BackboneConfig",
     "CacheConfig",
@@ -47,11 +61,15 @@ __all__ = [
     "EvaluationConfig",
     "FoldsConfig",
     "ImagingConfig",
+    "ProtocolsConfig",
     "RayConfig",
+    "RidgeConfig",
+    "SearchConfig",
     "Section",
     "TargetConfig",
     "TilingConfig",
     "TrainingConfig",
+    "TuningConfig",
     "find_config_file",
     "fingerprint",
     "load_config",

@@ -6,6 +6,8 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from biomass_pipeline.config.data import DataConfig, Section
+from biomass_pipeline.config.judging import EvaluationConfig, TuningConfig
+from biomass_pipeline.config.learning import TrainingConfig
 
 
 class FoldsConfig(Section):
@@ -104,49 +106,6 @@ class CacheConfig(Section):
     )
 
 
-class TrainingConfig(Section):
-    """How a fold's network and its ridge baseline are trained."""
-
-    aggregator: Literal["gated_attention", "additive_density"] = Field(
-        default="additive_density", description="Tiles to photo."
-    )
-    loss: Literal["ziln", "huber"] = Field(
-        default="huber", description="Zero-inflated lognormal, or weighted Huber."
-    )
-    hidden_dim: int = Field(default=128, ge=1, description="Width that features are projected to.")
-    attention_dim: int = Field(default=64, ge=1, description="gated_attention: width of a gate.")
-    dropout: float = Field(default=0.25, ge=0, lt=1, description="Dropout of projected features.")
-    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout of scaled features.")
-    huber_delta: float = Field(
-        default=1.0, gt=0, description="Where the square becomes linear, in sd of the target."
-    )
-    mean_weight: float = Field(
-        default=5.0, ge=0, description="ziln: weight of the Huber part beside the likelihood."
-    )
-    epochs: int = Field(default=60, ge=1, description="At most; fewer if stopped early.")
-    patience: int = Field(default=15, ge=1, description="Epochs without inner improvement.")
-    inner_fraction: float = Field(
-        default=0.2, gt=0, lt=1, description="Share of training groups kept for early stopping."
-    )
-    batch_size: int = Field(default=16, ge=1, description="Bags a step.")
-    learning_rate: float = Field(default=1e-3, gt=0, description="Of AdamW.")
-    weight_decay: float = Field(default=1e-2, ge=0, description="Of AdamW.")
-    gradient_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
-    feature_clip: float = Field(default=4.0, gt=0, description="Clip of scaled features, in sd.")
-    n_seeds: int = Field(default=5, ge=1, description="Networks a fold, averaged.")
-    seed: int = Field(default=0, description="Of initial weights, dropout and shuffling.")
-    ridge_alphas: tuple[float, ...] = Field(
-        default=tuple(10.0 ** (k / 2) for k in range(-2, 11)),
-        description="Penalties that the ridge baseline chooses from, by inner group CV.",
-    )
-
-
-class EvaluationConfig(Section):
-    """How predictions are judged."""
-
-    interval_level: float = Field(default=0.9, gt=0, lt=1, description="Wanted coverage.")
-
-
 class AutomationConfig(Section):
     """Schedules and sensors: nothing to configure yet."""
 
@@ -190,6 +149,12 @@ class ComputeConfig(Section):
     training_threads: int = Field(
         default=1, ge=1, description="PyTorch's threads on a CPU; bags are too small for more."
     )
+    training_logs: tuple[Literal["csv", "tensorboard"], ...] = Field(
+        default=("csv", "tensorboard"), description="Of every epoch, beside the checkpoints."
+    )
+    checkpoint_every_epochs: int = Field(
+        default=10, ge=1, description="How often a network is kept to resume a killed training."
+    )
     ray: RayConfig = RayConfig()
 
     @field_validator("batch_size")
@@ -216,5 +181,6 @@ class Config(Section):
     cache: CacheConfig = CacheConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    tuning: TuningConfig = TuningConfig()
     automation: AutomationConfig = AutomationConfig()
     compute: ComputeConfig = ComputeConfig()

@@ -1,6 +1,7 @@
 """Errors about bags, training, checkpoints and scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from biomass_pipeline.errors.family import BiomassError
@@ -16,6 +17,54 @@ class UnlabelledBagError(BiomassError):
             f"{len(image_ids)} photo(s) to train on have no group or no finite label of every "
             f"target: {_some(image_ids)}. Rematerialize `label_table` and `feature_cache` "
             f"together, or leave these photos out of the training folds."
+        )
+
+
+class UnknownCovariateError(BiomassError):
+    """A configured covariate is no column of the label table, or holds what is no number."""
+
+    def __init__(self, name: str, *, column: str | None) -> None:
+        super().__init__(
+            f"`training.covariates` names {name}, but the label table has no column "
+            f"{column or 'of dates (`data.date_column`)'} of numbers (of dates for `season`). "
+            f"Mend the column, or leave the name out of `training.covariates`."
+        )
+
+
+class MissingCovariateError(BiomassError):
+    """Photos lack a covariate that the network was never trained to do without."""
+
+    def __init__(self, n_lacking: Mapping[str, int], *, n_photos: int) -> None:
+        lacking = ", ".join(f"{name} ({count})" for name, count in n_lacking.items())
+        super().__init__(
+            f"Of {n_photos} photo(s) to predict, some lack covariates that every training photo "
+            f"had: {lacking}. Give their values, or train with `training.covariate_dropout` above "
+            f"0 (or without these `training.covariates`) and rematerialize `mil_checkpoint`."
+        )
+
+
+class MissingTorchmilError(BiomassError):
+    """An aggregator of torchmil is asked for, and the library is not installed."""
+
+    exit_code = 2
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"`training.aggregator` names a model of torchmil, which cannot be imported "
+            f'({reason}). Install it with `pip install "biomass-pipeline[torchmil]"`, or choose an '
+            f"aggregator of this package."
+        )
+
+
+class UnsupportedTorchmilError(BiomassError):
+    """torchmil has no such model, or the model needs more than a bag of tiles."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, *, reason: str, supported: Sequence[str]) -> None:
+        super().__init__(
+            f"`training.aggregator` is torchmil:{name}, which cannot be used: {reason}. "
+            f"Those that can: {', '.join(f'torchmil:{each}' for each in supported)}."
         )
 
 
@@ -43,11 +92,46 @@ class TooFewGroupsError(BiomassError):
 class TrainingDivergedError(BiomassError):
     """The loss of a network became NaN or infinite."""
 
-    def __init__(self, *, where: str, epoch: int, image_ids: Sequence[str]) -> None:
+    def __init__(
+        self, *, where: str, epoch: int, image_ids: Sequence[str], cause: "DivergenceCause"
+    ) -> None:
         super().__init__(
             f"Training of {where} gave a loss that is not finite in epoch {epoch}, on the photos "
-            f"{_some(image_ids)}. Likely causes: features or labels that are not finite (run "
-            f"`biomass cache verify`), or too large a `training.learning_rate`."
+            f"{_some(image_ids)}. {cause.sentence()}"
+        )
+
+
+@dataclass(frozen=True)
+class DivergenceCause:
+    """What was found when a loss was not finite.
+
+    Attributes:
+        features_of: Photos whose features are not finite.
+        labels_of: Photos whose labels are not finite as the network reads them.
+        learning_rate: Of the optimiser at the time.
+    """
+
+    features_of: Sequence[str]
+    labels_of: Sequence[str]
+    learning_rate: float
+
+    def sentence(self) -> str:
+        """The likely cause and the next step."""
+        if self.features_of:
+            return (
+                f"The likely cause: features of {len(self.features_of)} training photo(s) are not "
+                f"finite: {_some(self.features_of)}. Run `biomass cache verify`, and rematerialize "
+                f"`feature_cache`."
+            )
+        if self.labels_of:
+            return (
+                f"The likely cause: labels of {len(self.labels_of)} photo(s) are not finite in "
+                f"32 bits: {_some(self.labels_of)}. Correct them in the label file."
+            )
+        return (
+            f"Features and labels are finite, so the likely cause is a `training.learning_rate` "
+            f"that is too large: it was {self.learning_rate:g}. Lower it, or "
+            f"`training.gradient_clip`."
         )
 
 
@@ -128,4 +212,68 @@ class EmptyFoldError(BiomassError):
             f"Fold(s) {names} hold no photo any more, since all their groups were removed or "
             f"quarantined. Restore some of them, or set another `folds.seed`, which assigns every "
             f"group anew."
+        )
+
+
+class ProtocolColumnError(BiomassError):
+    """A column whose values should be left out is not among the labels."""
+
+    def __init__(self, column: str, columns: Sequence[str]) -> None:
+        super().__init__(
+            f"`evaluation.protocols.leave_out` names the column {column}, which the labels do not "
+            f"have; they have {', '.join(columns)}. Name one of these, or write `auto`."
+        )
+
+
+class OverlappingSplitError(BiomassError):
+    """A protocol would have learnt from what it predicts; its score would be a lie."""
+
+    def __init__(self, protocol: str, *, split: str, what: str, names: Sequence[str]) -> None:
+        super().__init__(
+            f"Split {split} of protocol {protocol} has {len(names)} {what}(s) on both sides: "
+            f"{_some(names)}. None may be, so nothing was trained. Check that each photo is in "
+            f"the label table once, then rematerialize `label_table`."
+        )
+
+
+class SearchSpaceError(BiomassError):
+    """The configured search names a field that is none, or a value that cannot be."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(
+            f"`tuning.space` cannot be searched: {'; '.join(problems[:_SHOWN_ISSUES])}. "
+            f"Nothing was trained; mend `tuning.space` and start again."
+        )
+
+
+class MissingDriverError(BiomassError):
+    """The database of studies needs a package that is not installed."""
+
+    def __init__(self, url: str, *, driver: str) -> None:
+        super().__init__(
+            f"`tuning.storage` is {url}, whose driver {driver} is not installed. "
+            f"Install it: pip install 'biomass-pipeline[postgres]' for PostgreSQL, or leave "
+            f"`tuning.storage` out to keep the studies in SQLite under the root folder."
+        )
+
+
+class StudyStorageError(BiomassError):
+    """The database of studies cannot be opened, read or written."""
+
+    def __init__(self, url: str, *, reason: str) -> None:
+        super().__init__(
+            f"The studies at {url} cannot be used: {reason}. "
+            f"Check `tuning.storage` and that its server is running; a damaged SQLite file may be "
+            f"deleted, and its studies start anew."
+        )
+
+
+class EmptyStudyError(BiomassError):
+    """A study ended without one completed trial, so it recommends nothing."""
+
+    def __init__(self, name: str, *, reasons: Sequence[str]) -> None:
+        found = f": {_some(reasons)}" if reasons else ", since none was run"
+        super().__init__(
+            f"Study {name} has no completed trial{found}. The configured settings are its first "
+            f"trial: mend them in `training`, or give the study more time (`tuning.timeout_s`)."
         )

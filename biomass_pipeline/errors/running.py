@@ -10,7 +10,8 @@ class AssetFailedError(BiomassError):
     """An asset failed for a reason that nobody foresaw; Dagster's log keeps the traceback."""
 
     def __init__(self, asset: str, *, fold: str | None, cause: str, run_id: str) -> None:
-        place = f"`{asset}`" if fold is None else f"`{asset}` of fold {fold}"
+        part = f"fold {fold}" if fold is not None and fold.isdigit() else fold
+        place = f"`{asset}`" if part is None else f"`{asset}` of {part}"
         super().__init__(
             f"{place} failed: {cause}. What was finished before it is kept. This is nothing that "
             f"the checks foresaw, perhaps a bug: its traceback is in Dagster's run {run_id}, which "

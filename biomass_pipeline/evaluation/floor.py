@@ -1,12 +1,12 @@
-"""The floor under every score: each target's mean over the training folds, for every photo."""
-
-from collections.abc import Sequence
+"""The floor under every score: each component's mean over the training folds, for every photo."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from biomass_pipeline.scoring import group_conformal_halfwidth
+from biomass_pipeline.mil.calibration import InnerTable
+from biomass_pipeline.mil.predictive import PredictionSpec, Predictive, predictive_of
+from biomass_pipeline.mil.targets import TargetSpec
 
 
 def constant_predictions(
@@ -14,46 +14,50 @@ def constant_predictions(
     assignment: pd.DataFrame,
     *,
     fold: int,
-    targets: Sequence[str],
-    level: float,
-) -> pd.DataFrame:
-    """Predict each held-out photo by the targets' means over the other folds.
+    targets: TargetSpec,
+    spec: PredictionSpec,
+) -> Predictive:
+    """Predict each held-out photo by the components' means over the other folds.
+
+    Intervals and draws come from the errors of means that leave a group out, as those of a model
+    come from the errors of its inner predictions.
 
     Args:
         labels: One row an image: `image_id`, `group` and the targets.
         assignment: `image_id` and `fold`.
         fold: The held-out fold.
-        targets: The targets, in the order wanted.
-        level: Coverage of the intervals, which come from the errors of leave-one-group-out means.
+        targets: The targets and their identities; a sum is the sum of its components' means.
+        spec: Levels, method, number of draws.
 
     Returns:
-        Tidy: `image_id, target, y_pred, y_lower, y_upper`, in the order of the labels.
+        The held-out photos, in the order of the labels.
     """
     held_out = labels["image_id"].map(assignment.set_index("image_id")["fold"]) == fold
-    train, ids = labels[~held_out], labels.loc[held_out, "image_id"].to_numpy()
-    masses = train[list(targets)].to_numpy(dtype=float)
-    mean = masses.mean(axis=0)
-    groups = train["group"].to_numpy()
-    errors = _left_out_errors(masses, groups)
-    half = [group_conformal_halfwidth(column, groups, level=level) for column in errors.T]
-    return pd.DataFrame(
-        {
-            "image_id": np.repeat(ids, len(targets)),
-            "target": np.tile(np.array(targets, dtype=object), len(ids)),
-            "y_pred": np.tile(mean, len(ids)),
-            "y_lower": np.tile(np.maximum(mean - half, 0.0), len(ids)),
-            "y_upper": np.tile(mean + half, len(ids)),
-        }
-    ).astype({"image_id": "str", "target": "str"})
+    train, ids = labels[~held_out], tuple(labels.loc[held_out, "image_id"])
+    y = train[list(targets.names)].to_numpy(dtype=float)
+    components = y[:, list(targets.component_columns)]
+    groups = train["group"].astype(str).to_numpy(dtype=np.str_)
+    return predictive_of(
+        ids,
+        np.tile(components.mean(axis=0), (len(ids), 1)),
+        inner=InnerTable(
+            image_ids=train["image_id"].to_numpy(dtype=np.str_),
+            groups=groups,
+            y=y,
+            components=_left_out_means(components, groups),
+        ),
+        targets=targets,
+        spec=spec,
+    )
 
 
-def _left_out_errors(
-    masses: NDArray[np.float64], groups: NDArray[np.object_]
+def _left_out_means(
+    components: NDArray[np.float64], groups: NDArray[np.str_]
 ) -> NDArray[np.float64]:
-    """Each photo's mass minus the mean of the other groups; of its own where there is no other."""
-    errors: NDArray[np.float64] = masses - masses.mean(axis=0)
+    """The mean of the other groups, a row a photo; of its own where there is no other."""
+    means = np.tile(components.mean(axis=0), (len(components), 1))
     names = np.unique(groups)
     for name in names if len(names) > 1 else ():
         inside = groups == name
-        errors[inside] = masses[inside] - masses[~inside].mean(axis=0)
-    return errors
+        means[inside] = components[~inside].mean(axis=0)
+    return means

@@ -2,11 +2,45 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
+from biomass_pipeline.config import EvaluationConfig
 from biomass_pipeline.errors import PooledPredictionsError
+from biomass_pipeline.mil.predictive import Predictive
+from biomass_pipeline.scoring import crps_of_draws, pit_of_draws
 
-PREDICTION_COLUMNS = (
+_SHOWN = 3
+
+
+def level_name(level: float) -> str:
+    """A level in per cent, as tables name it.
+
+    >>> level_name(0.9), level_name(0.975)
+    ('90', '97.5')
+    """
+    return f"{100 * level:g}"
+
+
+def interval_columns(levels: Sequence[float], *, headline: float) -> list[tuple[str, str]]:
+    """The columns of the lower and the upper bound at each level.
+
+    Args:
+        levels: The coverages that the intervals promise.
+        headline: The one whose bounds are called `y_lower` and `y_upper`.
+    """
+    suffixes = ["" if level == headline else f"_{level_name(level)}" for level in levels]
+    return [(f"y_lower{suffix}", f"y_upper{suffix}") for suffix in suffixes]
+
+
+def prediction_columns(evaluation: EvaluationConfig) -> tuple[str, ...]:
+    """The columns of out-of-fold predictions under these levels."""
+    pairs = dict.fromkeys(interval_columns(evaluation.levels, headline=evaluation.interval_level))
+    bounds = [name for pair in pairs for name in pair if name not in _FIRST]
+    return (*_FIRST, *bounds, *_LAST)
+
+
+_FIRST = (
     "image_id",
     "fold",
     "group",
@@ -17,43 +51,72 @@ PREDICTION_COLUMNS = (
     "y_upper",
     "model",
 )
-_SHOWN = 3
+_LAST = ("p_zero", "crps", "pit", "ood_percentile")
+
+PREDICTION_COLUMNS = prediction_columns(EvaluationConfig())
 
 
 def held_out_predictions(
-    predictions: Mapping[str, pd.DataFrame],
+    predictions: Mapping[str, Predictive],
     *,
     labels: pd.DataFrame,
     fold: int,
     targets: Sequence[str],
+    novelty: Mapping[str, float] | None,
+    seed: int,
 ) -> pd.DataFrame:
-    """Join one fold's predictions of several models to what was measured.
+    """Join one fold's predictions of several models to what was measured, and score each row.
 
     Args:
-        predictions: By model: `image_id, target, y_pred, y_lower, y_upper`.
+        predictions: By model.
         labels: One row an image: `image_id`, `group` and the targets.
         fold: The fold held out.
         targets: The targets to keep.
+        novelty: How unlike the training photos each photo is, as a percentile; None if unknown.
+        seed: With the fold it decides where a measured zero falls among predicted zeros.
 
     Returns:
-        The columns of `PREDICTION_COLUMNS`.
+        The columns of `PREDICTION_COLUMNS`, with the bounds that the predictions have: `crps` in
+        the target's unit, `pit` randomised, both from the draws; `ood_percentile` NaN if unknown.
 
     Raises:
         PooledPredictionsError: A predicted image has no label.
     """
-    parts = [part.assign(model=model) for model, part in predictions.items()]
-    measured = labels[["image_id", "group", *targets]].melt(
-        id_vars=["image_id", "group"],
-        value_vars=list(targets),
-        var_name="target",
-        value_name="y_true",
-    )
+    measured = labels.set_index("image_id")
+    parts = []
+    for model, found in predictions.items():
+        _check_labelled(found, measured, fold=fold)
+        # Each model draws from a fresh source: what others there are changes nothing.
+        chance = np.random.default_rng([seed, fold])
+        parts.append(_scored(found, measured, chance=chance).assign(model=model))
     table = pd.concat(parts, ignore_index=True)
-    strangers = table.loc[~table["image_id"].isin(labels["image_id"]), "image_id"].unique()
-    if len(strangers):
-        raise PooledPredictionsError([_sentence(f"fold {fold}", list(strangers), "without label")])
-    joined = table.merge(measured, on=["image_id", "target"], how="inner").assign(fold=fold)
-    return joined[list(PREDICTION_COLUMNS)].astype({"fold": "int64", "model": "str"})
+    table = table[table["target"].isin(list(targets))].reset_index(drop=True)
+    percentile = table["image_id"].map(dict(novelty or {})).astype("float64")
+    table = table.assign(fold=fold, ood_percentile=percentile)
+    bounds = [name for name in table.columns if name.startswith(("y_lower_", "y_upper_"))]
+    order = [*_FIRST, *bounds, *_LAST]
+    return table[order].astype({"fold": "int64", "model": "str", "group": "str"})
+
+
+def _check_labelled(found: Predictive, measured: pd.DataFrame, *, fold: int) -> None:
+    strangers = [image for image in found.image_ids if image not in measured.index]
+    if strangers:
+        raise PooledPredictionsError([_sentence(f"fold {fold}", strangers, "without label")])
+
+
+def _scored(
+    found: Predictive, measured: pd.DataFrame, *, chance: np.random.Generator
+) -> pd.DataFrame:
+    """One model's rows with what was measured and the scores of each, photo by photo."""
+    rows = measured.loc[list(found.image_ids)]
+    names = list(found.targets.names)
+    y = rows[names].to_numpy(dtype=float)
+    return found.frame().assign(
+        group=np.repeat(rows["group"].to_numpy(), len(names)),
+        y_true=y.ravel(),
+        crps=crps_of_draws(found.draws, y).ravel(),
+        pit=pit_of_draws(found.draws, y, chance=chance).ravel(),
+    )
 
 
 def pool_predictions(folds: Sequence[pd.DataFrame], *, labels: pd.DataFrame) -> pd.DataFrame:

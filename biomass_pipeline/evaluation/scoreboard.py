@@ -1,29 +1,37 @@
-"""The scoreboard: global and per-target scores of every model, beside the floor, by part."""
+"""The scoreboard: scores of every model beside the floor, by part, and what may be said of them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from biomass_pipeline.config import DataConfig
-from biomass_pipeline.errors import UndefinedScoreError
-from biomass_pipeline.scoring import (
-    bootstrap_weighted_r2,
-    interval_coverage,
-    kg_per_ha,
-    score_target,
-    weighted_r2,
-)
+from biomass_pipeline.config import DataConfig, EvaluationConfig
+from biomass_pipeline.evaluation.board import Board
+from biomass_pipeline.evaluation.contests import paired_comparisons
+from biomass_pipeline.evaluation.coverage import refused_levels
+from biomass_pipeline.evaluation.deployment import out_of_domain, paddock_means
+from biomass_pipeline.evaluation.summary import BOOTSTRAP_LEVEL, summarize
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FLOOR = "constant"
 
-_ORDER = (FLOOR, "ridge", "mil")  # other models follow by name
-_BOOTSTRAP_LEVEL = 0.95
-_N_RESAMPLES = 500
+_ORDER = (FLOOR, "ridge", "mil", "stack", "auto")  # other models follow by name
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which model predicts, and how it came to be.
+
+    Attributes:
+        model: As `training.model`: mil, ridge, stack or auto.
+        choices: By fold, what auto took: `model`, and `scores`, each candidate's R2 on the inner
+            groups of the fold's training photos; further entries are kept.
+    """
+
+    model: str = "auto"
+    choices: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,10 @@ class Evaluation:
 
     Attributes:
         metrics: Ready for JSON: `schema_version, protocol, n_images, n_groups, interval_level,
-            bootstrap_level` and, by model under `models`, `weighted_r2, weighted_r2_interval,
-            floor_r2, coverage, targets, folds, group_columns`. A score without a value is None.
+            interval_levels, bootstrap_level, headline_model, choices, comparisons, refused_levels,
+            paddocks, out_of_domain` and, by model under `models`, `weighted_r2,
+            weighted_r2_interval, floor_r2, crps, coverage, intervals, targets, folds,
+            group_columns`. A score without a value is None.
     """
 
     metrics: dict[str, Any]
@@ -82,7 +92,8 @@ def evaluate(
     labels: pd.DataFrame,
     *,
     data: DataConfig,
-    level: float,
+    evaluation: EvaluationConfig,
+    selection: Selection | None = None,
     bootstrap_seed: int = 0,
 ) -> Evaluation:
     """Score pooled out-of-fold predictions.
@@ -91,147 +102,73 @@ def evaluate(
         oof: As `pool_predictions` gives them.
         labels: One row a labelled image: `image_id` and the group columns.
         data: Targets, weights, units, group columns and the quadrat's area.
-        level: The coverage that the intervals promise.
-        bootstrap_seed: Seed of the draws of groups behind the global score's interval.
+        evaluation: The intervals' levels and the number of bootstrap draws.
+        selection: Which model predicts; auto, without reasons, if not given.
+        bootstrap_seed: Seed of the draws of groups behind intervals and comparisons.
 
     Raises:
         UndefinedScoreError: The labels of all images together have no spread.
+        PooledPredictionsError: The table is of an earlier layout or of other levels.
     """
     names = sorted(oof["model"].unique(), key=_place)
-    boards = {name: _Board.of(oof[oof["model"] == name], labels, data=data) for name in names}
-    floor = boards[FLOOR].weighted_r2() if FLOOR in boards else None
+    boards = {
+        name: Board.of(oof[oof["model"] == name], labels, data=data, evaluation=evaluation)
+        for name in names
+    }
+    selection = selection or Selection()
+    headline = headline_model(names, wanted=selection.model)
+    n_resamples = evaluation.n_resamples
     models = {
-        name: {"floor_r2": floor, **board.summary(np.random.default_rng(bootstrap_seed))}
+        name: summarize(
+            board, chance=np.random.default_rng(bootstrap_seed), n_resamples=n_resamples
+        )
         for name, board in boards.items()
     }
-    groups, folds = oof["group"].nunique(), oof["fold"].nunique()
+    floor = models[FLOOR]["weighted_r2"] if FLOOR in models else None
     return Evaluation(
         {
-            "schema_version": SCHEMA_VERSION,
-            "protocol": {
-                "name": "grouped",
-                "group_columns": list(data.group_columns),
-                "n_folds": int(folds),
-                "weights": data.target_weights,
-                "quadrat_area_m2": data.quadrat_area_m2,
-                "floor": FLOOR,
-            },
-            "n_images": int(oof["image_id"].nunique()),
-            "n_groups": int(groups),
-            "interval_level": level,
-            "bootstrap_level": _BOOTSTRAP_LEVEL,
-            "models": models,
+            **_circumstances(oof, data, evaluation),
+            "headline_model": headline,
+            "choices": {str(fold): dict(found) for fold, found in selection.choices.items()},
+            "comparisons": paired_comparisons(boards, seed=bootstrap_seed, n_resamples=n_resamples),
+            "refused_levels": refused_levels(boards),
+            "paddocks": paddock_means(boards[headline]),
+            "out_of_domain": out_of_domain(boards[headline]),
+            "models": {name: {"floor_r2": floor, **found} for name, found in models.items()},
         }
     )
 
 
-@dataclass(frozen=True)
-class _Board:
-    """One model's predictions as arrays of shape (image, target), and the images they are of."""
+def headline_model(names: list[str], *, wanted: str) -> str:
+    """The model that the report speaks of: the one that predicts, or the nearest there is.
 
-    data: DataConfig
-    images: pd.DataFrame
-    true: NDArray[np.float64]
-    pred: NDArray[np.float64]
-    lower: NDArray[np.float64]
-    upper: NDArray[np.float64]
+    Args:
+        names: The models in the table.
+        wanted: As `training.model`.
+    """
+    order = (wanted, *reversed(_ORDER), *names)
+    return next(name for name in order if name in names)
 
-    @classmethod
-    def of(cls, rows: pd.DataFrame, labels: pd.DataFrame, *, data: DataConfig) -> "_Board":
-        cells = rows.set_index(["image_id", "target"])[["y_true", "y_pred", "y_lower", "y_upper"]]
-        wide = cells.unstack("target")  # noqa: PD010  # pivot_table would average a repeated row
-        images = rows.drop_duplicates("image_id").set_index("image_id").loc[wide.index]
-        columns = labels.set_index("image_id")[list(data.group_columns)]
-        true, pred, lower, upper = (
-            wide[name][list(data.target_names)].to_numpy(dtype=float)
-            for name in ("y_true", "y_pred", "y_lower", "y_upper")
-        )
-        return cls(data, images[["fold", "group"]].join(columns), true, pred, lower, upper)
 
-    def weighted_r2(self, rows: NDArray[np.bool_] | slice = slice(None)) -> float:
-        """The global score of some of the images."""
-        return weighted_r2(
-            self.true[rows],
-            self.pred[rows],
-            targets=self.data.target_names,
-            weights=self.data.target_weights,
-        )
-
-    def summary(self, chance: np.random.Generator) -> dict[str, Any]:
-        """Everything about this model."""
-        return {
-            "weighted_r2": self.weighted_r2(),
-            "weighted_r2_interval": self._bootstrap_interval(chance),
-            "coverage": self._coverage(slice(None)),
-            "targets": {
-                target.name: self._target(column) for column, target in enumerate(self.data.targets)
-            },
-            "folds": self._parts("fold"),
-            "group_columns": {column: self._parts(column) for column in self.data.group_columns},
-        }
-
-    def _bootstrap_interval(self, chance: np.random.Generator) -> list[float] | None:
-        draws = bootstrap_weighted_r2(
-            self.true,
-            self.pred,
-            self.images["group"].to_numpy(),
-            column_weights=[target.weight for target in self.data.targets],
-            chance=chance,
-            n_resamples=_N_RESAMPLES,
-        )
-        if len(set(self.images["group"])) == 1 or len(draws) == 0:
-            return None
-        tail = (1 - _BOOTSTRAP_LEVEL) / 2
-        return [float(bound) for bound in np.quantile(draws, [tail, 1 - tail])]
-
-    def _target(self, column: int) -> dict[str, Any]:
-        target = self.data.targets[column]
-        score = score_target(self.true[:, column], self.pred[:, column])
-        known = not np.isnan(self.lower[:, column] + self.upper[:, column]).any()
-        width = float((self.upper[:, column] - self.lower[:, column]).mean()) if known else None
-        line = {
-            **asdict(score),
-            "unit": target.unit,
-            "coverage": self._coverage(column),
-            "interval_width": width,
-        }
-        if target.unit == "g":
-            area_m2 = self.data.quadrat_area_m2
-            line["rmse_kg_ha"] = kg_per_ha(score.rmse, area_m2)
-            line["mae_kg_ha"] = kg_per_ha(score.mae, area_m2)
-        return line
-
-    def _coverage(self, column: int | slice) -> float | None:
-        lower, upper = self.lower[:, column], self.upper[:, column]
-        if np.isnan(lower + upper).any():
-            return None
-        return interval_coverage(self.true[:, column], lower, upper)
-
-    def _parts(self, column: str) -> dict[str, Any]:
-        values = self.images[column]
-        return {
-            str(value): self._part((values == value).to_numpy())
-            for value in sorted(values.unique())
-        }
-
-    def _part(self, rows: NDArray[np.bool_]) -> dict[str, Any]:
-        """A part's scores; its R2 only where its labels have spread."""
-        try:
-            r2 = self.weighted_r2(rows)
-        except UndefinedScoreError:
-            r2 = None
-        return {
-            "n": int(rows.sum()),
-            "n_groups": int(self.images["group"][rows].nunique()),
-            "weighted_r2": r2,
-            "targets": {
-                name: {"rmse": score.rmse, "bias": score.bias}
-                for name, score in (
-                    (name, score_target(self.true[rows, column], self.pred[rows, column]))
-                    for column, name in enumerate(self.data.target_names)
-                )
-            },
-        }
+def _circumstances(
+    oof: pd.DataFrame, data: DataConfig, evaluation: EvaluationConfig
+) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "protocol": {
+            "name": "grouped",
+            "group_columns": list(data.group_columns),
+            "n_folds": int(oof["fold"].nunique()),
+            "weights": data.target_weights,
+            "quadrat_area_m2": data.quadrat_area_m2,
+            "floor": FLOOR,
+        },
+        "n_images": int(oof["image_id"].nunique()),
+        "n_groups": int(oof["group"].nunique()),
+        "interval_level": evaluation.interval_level,
+        "interval_levels": list(evaluation.levels),
+        "bootstrap_level": BOOTSTRAP_LEVEL,
+    }
 
 
 def _place(model: str) -> tuple[int, str]:

@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from biomass_pipeline.mil.aggregators import AGGREGATORS, Aggregator, Pooled
     from biomass_pipeline.mil.bags import BagBatch
     from biomass_pipeline.mil.checkpoints import TrainedFold, load_fold
-    from biomass_pipeline.mil.losses import OBJECTIVES, Objective
-    from biomass_pipeline.mil.prediction import predict, tile_evidence
+    from biomass_pipeline.mil.distributions import Distribution, GammaHurdle, Tweedie, Ziln
+    from biomass_pipeline.mil.likelihoods import LIKELIHOODS
+    from biomass_pipeline.mil.losses import Objective
+    from biomass_pipeline.mil.metadata import covariates_of
+    from biomass_pipeline.mil.models import FoldModels
+    from biomass_pipeline.mil.novelty import Novelty, fit_novelty
+    from biomass_pipeline.mil.prediction import Beside, predict, tile_evidence
+    from biomass_pipeline.mil.predictive import PredictionSpec, Predictive, predictive_of
     from biomass_pipeline.mil.provenance import (
         CODE_VERSION,
         checkpoint_exists,
@@ -24,32 +30,62 @@ if TYPE_CHECKING:
         RidgeModel,
         fit_ridge,
         load_ridge,
+        novelty_percentile,
         predict_ridge,
         ridge_exists,
         save_ridge,
     )
+    from biomass_pipeline.mil.stack import Choice, choose, predict_stack
     from biomass_pipeline.mil.targets import Recipe, TargetSpec
-    from biomass_pipeline.mil.training import train_fold
+    from biomass_pipeline.mil.training import (
+        FitOptions,
+        FittedNetwork,
+        Parts,
+        TrainingRecords,
+        fit_network,
+        train_fold,
+    )
 
 __all__ = [
     "AGGREGATORS",
     "CODE_VERSION",
-    "OBJECTIVES",
+    "LIKELIHOODS",
     "Aggregator",
     "BagBatch",
+    "Beside",
+    "Choice",
+    "Distribution",
+    "FitOptions",
+    "FittedNetwork",
+    "FoldModels",
+    "GammaHurdle",
+    "Novelty",
     "Objective",
+    "Parts",
     "Pooled",
+    "PredictionSpec",
+    "Predictive",
     "Recipe",
     "RidgeModel",
     "TargetSpec",
     "TrainedFold",
+    "TrainingRecords",
+    "Tweedie",
+    "Ziln",
     "checkpoint_exists",
+    "choose",
+    "covariates_of",
+    "fit_network",
+    "fit_novelty",
     "fit_ridge",
     "load_fold",
     "load_ridge",
     "networks_exist",
+    "novelty_percentile",
     "predict",
     "predict_ridge",
+    "predict_stack",
+    "predictive_of",
     "ridge_exists",
     "save_ridge",
     "tile_evidence",
@@ -61,8 +97,14 @@ _MODULES = {
     "aggregators": ("AGGREGATORS", "Aggregator", "Pooled"),
     "bags": ("BagBatch",),
     "checkpoints": ("TrainedFold", "load_fold"),
-    "losses": ("OBJECTIVES", "Objective"),
-    "prediction": ("predict", "tile_evidence"),
+    "distributions": ("Distribution", "GammaHurdle", "Tweedie", "Ziln"),
+    "likelihoods": ("LIKELIHOODS",),
+    "losses": ("Objective",),
+    "metadata": ("covariates_of",),
+    "models": ("FoldModels",),
+    "novelty": ("Novelty", "fit_novelty"),
+    "prediction": ("Beside", "predict", "tile_evidence"),
+    "predictive": ("PredictionSpec", "Predictive", "predictive_of"),
     "provenance": (
         "CODE_VERSION",
         "checkpoint_exists",
@@ -73,12 +115,21 @@ _MODULES = {
         "RidgeModel",
         "fit_ridge",
         "load_ridge",
+        "novelty_percentile",
         "predict_ridge",
         "ridge_exists",
         "save_ridge",
     ),
+    "stack": ("Choice", "choose", "predict_stack"),
     "targets": ("Recipe", "TargetSpec"),
-    "training": ("train_fold",),
+    "training": (
+        "FitOptions",
+        "FittedNetwork",
+        "Parts",
+        "TrainingRecords",
+        "fit_network",
+        "train_fold",
+    ),
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 

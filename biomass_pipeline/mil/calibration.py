@@ -1,17 +1,17 @@
-"""What inner out-of-fold predictions are used for: one scale a component, intervals. No torch."""
+"""What inner out-of-fold predictions tell about a model: its scales and its errors. No torch."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from biomass_pipeline.mil.targets import TargetSpec
-from biomass_pipeline.scoring.intervals import group_conformal_halfwidth
 
 # A scale fitted on a few dozen photos may correct a bias; more than this is a broken model.
 _SCALE_LIMITS = (0.5, 2.0)
+_PREFIX = "inner_"
 
 
 @dataclass(frozen=True)
@@ -19,23 +19,54 @@ class InnerTable:
     """Predictions of training photos by models that did not learn from their groups.
 
     Attributes:
+        image_ids: Shape (row,); a photo stands here once for every network that left it out.
         groups: Shape (row,).
         y: Shape (row, target), the labels.
-        components: Shape (row, component), predicted, before any scale.
+        components: Shape (row, component), predicted, >= 0, in the targets' units.
+        ranks: Shape (row, component), the randomised PIT of the labels under a distributional
+            model, in (0, 1); None for a model that predicts points.
     """
 
+    image_ids: NDArray[np.str_]
     groups: NDArray[np.str_]
     y: NDArray[np.float64]
     components: NDArray[np.float64]
+    ranks: NDArray[np.float64] | None = None
 
     @classmethod
     def concatenate(cls, parts: Sequence["InnerTable"]) -> "InnerTable":
-        """Join the rows of several models."""
+        """Join the rows of several models; ranks are kept where every part has them."""
+        ranks = [part.ranks for part in parts if part.ranks is not None]
         return cls(
+            image_ids=np.concatenate([part.image_ids for part in parts]),
             groups=np.concatenate([part.groups for part in parts]),
             y=np.concatenate([part.y for part in parts]),
             components=np.concatenate([part.components for part in parts]),
+            ranks=np.concatenate(ranks) if len(ranks) == len(parts) else None,
         )
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Undo `arrays`; other names are left alone.
+
+        Raises:
+            KeyError: An array is missing.
+        """
+        names = ("image_ids", "groups", "y", "components")
+        ranks = arrays.get(f"{_PREFIX}ranks")
+        return cls(**{name: arrays[f"{_PREFIX}{name}"] for name in names}, ranks=ranks)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Arrays without objects, named `inner_...`: what an `.npz` may hold."""
+        found = {
+            "image_ids": np.asarray(self.image_ids, dtype=np.str_),
+            "groups": np.asarray(self.groups, dtype=np.str_),
+            "y": self.y,
+            "components": self.components,
+        }
+        if self.ranks is not None:
+            found["ranks"] = self.ranks
+        return {f"{_PREFIX}{name}": values for name, values in found.items()}
 
     def scale(self, targets: TargetSpec) -> NDArray[np.float64]:
         """The factor of each component, `k = sum(yhat y) / sum(yhat^2)`, shape (component,).
@@ -48,45 +79,17 @@ class InnerTable:
         factor = np.divide(product, square, out=np.ones_like(square), where=square > 0)
         return np.asarray(np.clip(factor, *_SCALE_LIMITS), dtype=np.float64)
 
-    def halfwidths(
-        self, targets: TargetSpec, *, scale: NDArray[np.float64], level: float
-    ) -> NDArray[np.float64]:
-        """Half-widths that cover new groups at `level`, shape (target,).
+    def scaled(self, factor: NDArray[np.float64]) -> "InnerTable":
+        """The same photos, predictions multiplied by a factor of shape (component,)."""
+        return replace(self, components=self.components * factor)
 
-        Sums get theirs from their own residuals, which know how the parts' errors go together;
-        adding the parts' bounds would not.
+    def residuals(self, targets: TargetSpec) -> NDArray[np.float64]:
+        """Measured minus predicted, shape (row, target).
+
+        Those of sums are of the sums themselves, which know how their parts' errors go together.
         """
-        residuals = self.y - targets.sums(self.components * scale)
-        return np.array(
-            [
-                group_conformal_halfwidth(residuals[:, column], self.groups, level=level)
-                for column in range(len(targets.names))
-            ]
-        )
+        return self.y - targets.sums(self.components)
 
-
-def prediction_frame(
-    image_ids: Sequence[str],
-    components: NDArray[np.float64],
-    *,
-    targets: TargetSpec,
-    halfwidths: NDArray[np.float64],
-) -> pd.DataFrame:
-    """Tidy predictions: `image_id, target, y_pred, y_lower, y_upper`, a row an image and target.
-
-    Args:
-        image_ids: One a photo.
-        components: Shape (photo, component), >= 0, in the targets' units.
-        targets: The targets and their identities.
-        halfwidths: Shape (target,).
-    """
-    y = targets.sums(components)
-    return pd.DataFrame(
-        {
-            "image_id": np.repeat(np.array(image_ids, dtype=object), len(targets.names)),
-            "target": list(targets.names) * len(image_ids),
-            "y_pred": y.ravel(),
-            "y_lower": np.maximum(y - halfwidths, 0.0).ravel(),
-            "y_upper": (y + halfwidths).ravel(),
-        }
-    ).astype({"image_id": "str", "target": "str"})
+    def component_residuals(self, targets: TargetSpec) -> NDArray[np.float64]:
+        """Measured minus predicted of the components, shape (row, component)."""
+        return self.y[:, list(targets.component_columns)] - self.components

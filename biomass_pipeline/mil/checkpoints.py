@@ -1,53 +1,52 @@
 """Trained folds on disk: written whole, stamped, strangers refused."""
 
+import io
 import json
+import logging
 import pickle
 import zipfile
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Self
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 
+from biomass_pipeline.config import TrainingConfig
 from biomass_pipeline.errors import (
     MissingCheckpointError,
     StaleCheckpointError,
     UnreadableCheckpointError,
 )
 from biomass_pipeline.mil.calibration import InnerTable
-from biomass_pipeline.mil.module import BagModule
-from biomass_pipeline.mil.network import BagNetwork
+from biomass_pipeline.mil.fitted import FittedNetwork, InnerOutputs
+from biomass_pipeline.mil.module import BagModule, outputs_of
 from biomass_pipeline.mil.provenance import STAMP_NAME, seed_checkpoint
 from biomass_pipeline.mil.targets import TargetSpec
+from biomass_pipeline.scoring.reconciliation import mint_weights, reconcile
 from biomass_pipeline.whole import write_whole
 
-_READ_ERRORS = (
+Floats = NDArray[np.float64]
+
+_log = logging.getLogger(__name__)
+
+# What reading a damaged file, or one that is no checkpoint, may raise.
+READ_ERRORS = (
     OSError,
     RuntimeError,
     EOFError,
     KeyError,
+    IndexError,
+    TypeError,
     ValueError,
     pickle.UnpicklingError,
     zipfile.BadZipFile,
 )
 
-
-@dataclass(frozen=True)
-class TrainedNetwork:
-    """One network of an ensemble.
-
-    Attributes:
-        network: On the CPU, in evaluation mode.
-        inner: Its predictions of the training photos it did not learn from.
-        best_epoch: The epoch whose weights it has, from 0.
-    """
-
-    network: BagNetwork
-    inner: InnerTable
-    best_epoch: int
+# A covariance needs as many photos.
+_LEAST_ROWS = 2
 
 
 @dataclass(frozen=True)
@@ -56,58 +55,124 @@ class TrainedFold:
 
     Attributes:
         members: The networks.
-        targets: What they predict.
+        targets: What is predicted in the end.
+        outputs: What the networks put out: the same, or every target by itself.
         fingerprint: What decided them.
         feature_dim: Width of the features they read.
-        inner: The members' inner predictions together.
-        scale: Shape (component,), fitted on `inner`; every prediction is multiplied by it.
+        covariates: Names of what they read beside the photo.
+        inner: The members' inner predictions together: components, scaled.
+        scale: Shape (component,), fitted on the inner predictions.
+        reconciling: Weights that independent outputs are reconciled by, as `reconcile` takes them.
     """
 
-    members: tuple[TrainedNetwork, ...]
+    members: tuple[FittedNetwork, ...]
     targets: TargetSpec
+    outputs: TargetSpec
     fingerprint: str
     feature_dim: int
+    covariates: tuple[str, ...]
     inner: InnerTable = field(repr=False)
-    scale: NDArray[np.float64]
+    scale: Floats
+    reconciling: Floats = field(repr=False)
 
     @classmethod
-    def assemble(
-        cls, members: tuple[TrainedNetwork, ...], *, hyper: dict[str, Any], fingerprint: str
-    ) -> Self:
-        """Put an ensemble together and fit its scale on the inner predictions."""
+    def assemble(cls, members: tuple[FittedNetwork, ...], *, fingerprint: str) -> Self:
+        """Put an ensemble together; its scale and weights are fitted on the inner predictions."""
+        hyper = members[0].hyper
         targets = TargetSpec.from_plain(dict(hyper["targets"]))
-        inner = InnerTable.concatenate([member.inner for member in members])
+        training = TrainingConfig.model_validate(dict(hyper["training"]))
+        outputs = outputs_of(targets, training)
+        said = InnerOutputs.concatenate([member.inner for member in members])
+        reconciling = _reconciling(said, targets, outputs=outputs, training=training)
+        inner = InnerTable(
+            image_ids=said.image_ids,
+            groups=said.groups,
+            y=said.y,
+            components=_components(said.outputs, targets, outputs=outputs, weights=reconciling),
+            ranks=_component_ranks(said.ranks, targets, outputs=outputs),
+        )
+        scale = inner.scale(targets)
         return cls(
             members=members,
             targets=targets,
+            outputs=outputs,
             fingerprint=fingerprint,
             feature_dim=int(hyper["feature_dim"]),
-            inner=inner,
-            scale=inner.scale(targets),
+            covariates=training.covariates,
+            inner=inner.scaled(scale),
+            scale=scale,
+            reconciling=reconciling,
         )
 
+    def components_of(self, outputs: Floats) -> Floats:
+        """What networks put out as components: reconciled where they are independent, and scaled.
 
-def save_network(
-    trainer: pl.Trainer, path: Path, *, fingerprint: str, inner: InnerTable, best_epoch: int
-) -> None:
-    """Write a Lightning checkpoint that `torch.load(weights_only=True)` reads.
+        Args:
+            outputs: Shape (photo, output), >= 0, in the targets' units.
 
-    It holds the weights, the scaler's and the labels' statistics, the configuration, the inner
-    predictions and the fingerprint; the optimiser is left out. A checkpoint that is there is whole.
+        Returns:
+            Shape (photo, component), >= 0.
+        """
+        found = _components(outputs, self.targets, outputs=self.outputs, weights=self.reconciling)
+        return np.asarray(found * self.scale, dtype=np.float64)
+
+
+def _reconciling(
+    said: InnerOutputs, targets: TargetSpec, *, outputs: TargetSpec, training: TrainingConfig
+) -> Floats:
+    """The metric's weights, or the inverse covariance of the inner residuals (MinT)."""
+    if outputs != targets and training.reconciliation == "mint":
+        if len(said.y) >= _LEAST_ROWS:
+            return mint_weights(said.y - said.outputs)
+        _log.warning("one inner photo has no covariance: reconciling by the metric's weights")
+    return np.array(targets.weights, dtype=np.float64)
+
+
+def _components(
+    predicted: Floats, targets: TargetSpec, *, outputs: TargetSpec, weights: Floats
+) -> Floats:
+    if outputs == targets:
+        return predicted
+    return reconcile(predicted, targets.matrix, weights=weights)
+
+
+def _component_ranks(
+    ranks: Floats | None, targets: TargetSpec, *, outputs: TargetSpec
+) -> Floats | None:
+    if ranks is None or outputs == targets:
+        return ranks
+    return ranks[:, list(targets.component_columns)]
+
+
+def save_network(fitted: FittedNetwork, path: Path, *, fingerprint: str) -> None:
+    """Write a checkpoint that Lightning reads, and `torch.load(weights_only=True)`.
+
+    It holds the weights, the statistics of scaler and labels, the configuration, the inner
+    predictions and the fingerprint; the optimiser is left out. A checkpoint that is there is whole,
+    and equal networks give equal files.
     """
-    module = cast("BagModule", trainer.lightning_module)
-    module.provenance = {
-        "fingerprint": fingerprint,
-        "best_epoch": best_epoch,
-        "groups": [str(group) for group in inner.groups],
-        "y": torch.from_numpy(inner.y),
-        "components": torch.from_numpy(inner.components),
+    content = {
+        "state_dict": {f"network.{k}": v for k, v in fitted.network.state_dict().items()},
+        "hyper_parameters": dict(fitted.hyper),
+        "hparams_name": "kwargs",
+        "pytorch-lightning_version": version("pytorch-lightning"),
+        "epoch": fitted.best_epoch,
+        "global_step": 0,
+        "biomass": {
+            "fingerprint": fingerprint,
+            "best_epoch": fitted.best_epoch,
+            "best_error": fitted.best_error,
+            "inner": fitted.inner.to_plain(),
+        },
     }
-    write_whole(path, lambda partial: trainer.save_checkpoint(partial, weights_only=True))
+    # Written to a path, the archive would hold the name of the partial file.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_whole(path, lambda partial: partial.write_bytes(buffer.getbuffer()))
 
 
-def load_network(path: Path, *, fingerprint: str) -> tuple[TrainedNetwork, dict[str, Any]]:
-    """Read one network and the hyper-parameters it was built with.
+def load_network(path: Path, *, fingerprint: str) -> FittedNetwork:
+    """Read one network.
 
     Raises:
         MissingCheckpointError: There is no such file.
@@ -119,22 +184,23 @@ def load_network(path: Path, *, fingerprint: str) -> tuple[TrainedNetwork, dict[
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         provenance, hyper = content["biomass"], content["hyper_parameters"]
-    except _READ_ERRORS as error:
+        found = str(provenance["fingerprint"])
+    except READ_ERRORS as error:
         reason = f"{type(error).__name__} while reading"
         raise UnreadableCheckpointError(path, reason=reason) from error
-    if provenance["fingerprint"] != fingerprint:
-        raise StaleCheckpointError(path, found=provenance["fingerprint"], expected=fingerprint)
+    if found != fingerprint:
+        raise StaleCheckpointError(path, found=found, expected=fingerprint)
     # Building draws weights that are replaced at once: the caller's chance must not notice.
     with torch.random.fork_rng(devices=[]):
         module = BagModule(**hyper)
     module.load_state_dict(content["state_dict"])
-    inner = InnerTable(
-        groups=np.array(provenance["groups"], dtype=np.str_),
-        y=provenance["y"].numpy(),
-        components=provenance["components"].numpy(),
+    return FittedNetwork(
+        network=module.network.eval().requires_grad_(requires_grad=False),
+        inner=InnerOutputs.from_plain(provenance["inner"]),
+        best_epoch=provenance["best_epoch"],
+        best_error=provenance["best_error"],
+        hyper=hyper,
     )
-    network = module.network.eval().requires_grad_(requires_grad=False)
-    return TrainedNetwork(network, inner, provenance["best_epoch"]), hyper
 
 
 def load_fold(folder: Path, fingerprint: str) -> TrainedFold:
@@ -155,12 +221,11 @@ def load_fold(folder: Path, fingerprint: str) -> TrainedFold:
         raise UnreadableCheckpointError(stamp_file, reason="it is no stamp") from error
     if found != fingerprint:
         raise StaleCheckpointError(folder, found=found, expected=fingerprint)
-    loaded = [
+    members = tuple(
         load_network(seed_checkpoint(folder, number), fingerprint=fingerprint)
         for number in range(n_seeds)
-    ]
-    members = tuple(member for member, _ in loaded)
-    return TrainedFold.assemble(members, hyper=loaded[0][1], fingerprint=fingerprint)
+    )
+    return TrainedFold.assemble(members, fingerprint=fingerprint)
 
 
 def write_stamp(folder: Path, *, fingerprint: str, n_seeds: int) -> None:

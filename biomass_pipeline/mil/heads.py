@@ -1,95 +1,107 @@
-"""Heads: from an aggregated photo to what a loss needs. Sums by identity are added here as well."""
+"""Heads: from hidden features, of a photo or of a tile, to outputs. All start at the mean."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from biomass_pipeline.mil.aggregators import Pooled
+from biomass_pipeline.config import TrainingConfig
 
-# Guards of the likelihood. A smaller spread collapses on a single point, a larger one lets the
-# lognormal mean explode; beyond a logit of 8 the presence is certain and its gradient is noise.
-SPREAD_MIN = 0.15
-SPREAD_MAX = 1.0
-LOGIT_MAX = 8.0
-
-# SPREAD_MIN + softplus(_MIDDLE) is about 0.5.
-_MIDDLE = -0.87
-
-# Keeps ln(mean) finite where softplus has underflowed to 0.
-_MEAN_FLOOR = 1e-6
+# softplus(_ONE) = 1: outputs start at 1, which is the mean of the scaled labels.
+_ONE = math.log(math.e - 1)
 
 
-@dataclass(frozen=True)
-class MeanEstimate:
-    """Expected components.
+class OutputStatistics(Protocol):
+    """What a head reads off the training labels.
 
     Attributes:
-        mean: Shape (bag, component), >= 0, in units of the components' training means.
+        component_mean: Shape (output,), > 0: mean of each output, in its unit (grams).
     """
 
-    mean: Tensor
+    component_mean: Tensor
 
 
-@dataclass(frozen=True)
-class ZilnEstimate:
-    """A zero-inflated lognormal of each component (Wang, Liu and Miao 2019, arXiv 1912.07753).
+class ComponentHead(nn.Module):
+    """`y_c = softplus(w_c h + b_c)` for each output by itself, in units of its training mean.
+
+    With the components for outputs the sums follow by identity; with all targets for outputs they
+    are independent and want reconciling.
+    """
+
+    def __init__(self, hidden_dim: int, n_outputs: int) -> None:
+        super().__init__()
+        self.outputs = _starting_at_one(nn.Linear(hidden_dim, n_outputs))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Shape (..., hidden) to (..., output), >= 0."""
+        return functional.softplus(self.outputs(hidden))
+
+
+class TotalShareHead(nn.Module):
+    """The total, dealt out: `y_c = T softplus(v h + b) softmax_c(W h + d) / m_c`.
+
+    `m_c` are the components' training means and `T` their sum, so the total is that of all
+    components, whatever sums the identities define. It starts at the training means: `d` is the
+    logarithm of their shares. The softmax is taken in float32.
 
     Attributes:
-        mean: Shape (bag, component), E[y] >= 0, in units of the components' training means.
-        presence_logit: Shape (bag, component), |logit| <= 8; p = P(y > 0) = sigmoid(logit).
-        spread: Shape (bag, component), s of ln y where y > 0, in [0.15, 1].
+        mean_share: Shape (component,): `m_c / T`.
     """
 
-    mean: Tensor
-    presence_logit: Tensor
-    spread: Tensor
+    mean_share: Tensor
 
-    @property
-    def location(self) -> Tensor:
-        """`mu` of ln y where y > 0: ln(mean / p) - s^2 / 2, so that p exp(mu + s^2/2) = mean."""
-        log_presence = functional.logsigmoid(self.presence_logit)
-        return torch.log(self.mean + _MEAN_FLOOR) - log_presence - self.spread.square() / 2
-
-
-class MeanHead(nn.Module):
-    """Passes the aggregated components on: for losses that need no distribution."""
-
-    def forward(self, pooled: Pooled) -> MeanEstimate:
-        """Estimate the mean, which is the aggregator's own."""
-        return MeanEstimate(mean=pooled.components)
-
-
-class ZilnHead(nn.Module):
-    """Presence and spread from the photo's embedding; the mean stays the aggregator's.
-
-    The usual heads give (p, mu, s) and the mean p exp(mu + s^2/2) follows, at the mercy of s. Here
-    the mean comes first, so it keeps what the aggregator promises (a density that adds up over
-    tiles), and mu = ln(mean / p) - s^2/2 is what follows.
-    """
-
-    def __init__(self, hidden_dim: int, presence: Tensor) -> None:
-        """Start at the training frequencies.
+    def __init__(self, hidden_dim: int, component_mean: Tensor) -> None:
+        """Start at the training means.
 
         Args:
-            hidden_dim: Width of the embedding.
-            presence: Shape (component,), share of training photos in which it was found.
+            hidden_dim: Width of what it is asked about.
+            component_mean: Shape (component,), > 0, in grams.
         """
         super().__init__()
-        self.presence = nn.Linear(hidden_dim, len(presence))
-        self.spread = nn.Linear(hidden_dim, len(presence))
+        self.register_buffer("mean_share", component_mean / component_mean.sum())
+        self.total = _starting_at_one(nn.Linear(hidden_dim, 1))
+        self.share = nn.Linear(hidden_dim, len(component_mean))
         with torch.no_grad():
-            self.presence.weight.mul_(0.1)
-            self.spread.weight.mul_(0.1)
-            self.presence.bias.copy_(torch.logit(presence.clamp(0.02, 0.98)))
-            self.spread.bias.fill_(_MIDDLE)
+            self.share.bias.copy_(self.mean_share.log())
 
-    def forward(self, pooled: Pooled) -> ZilnEstimate:
-        """Estimate the distribution of each component."""
-        spread = SPREAD_MIN + functional.softplus(self.spread(pooled.embedding))
-        return ZilnEstimate(
-            mean=pooled.components,
-            presence_logit=self.presence(pooled.embedding).clamp(-LOGIT_MAX, LOGIT_MAX),
-            spread=spread.clamp(SPREAD_MIN, SPREAD_MAX),
-        )
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Shape (..., hidden) to (..., component), >= 0, in units of the components' means."""
+        total = functional.softplus(self.total(hidden))
+        share = torch.softmax(self.share(hidden).float(), dim=-1)
+        return total * share / self.mean_share
+
+
+HeadBuilder = Callable[[int, OutputStatistics], nn.Module]
+
+
+def _each_alone(hidden_dim: int, labels: OutputStatistics) -> ComponentHead:
+    return ComponentHead(hidden_dim, len(labels.component_mean))
+
+
+HEADS: Mapping[str, HeadBuilder] = {
+    "components": _each_alone,
+    "independent": _each_alone,
+    "total_share": lambda hidden_dim, labels: TotalShareHead(hidden_dim, labels.component_mean),
+}
+
+
+def build_head(training: TrainingConfig, labels: OutputStatistics) -> nn.Module:
+    """Build the configured head with fresh weights.
+
+    Args:
+        training: Names it, and gives the width.
+        labels: The statistics of the outputs: of the components, or of every target where the head
+            is independent. Until they are fitted all means are 1.
+
+    Returns:
+        A module of shape (..., hidden) to (..., output), >= 0, in units of the outputs' means.
+    """
+    return HEADS[training.head](training.hidden_dim, labels)
+
+
+def _starting_at_one(linear: nn.Linear) -> nn.Linear:
+    nn.init.constant_(linear.bias, _ONE)
+    return linear

@@ -2,27 +2,31 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import ceil, isfinite
-from typing import Any, cast
+from math import ceil, cos, isfinite, pi
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from biomass_pipeline.config import TrainingConfig
-from biomass_pipeline.errors import TrainingDivergedError
+from biomass_pipeline.errors import DivergenceCause, TrainingDivergedError
+from biomass_pipeline.mil.augmentation import FeatureAugmentations, draw_mixture
 from biomass_pipeline.mil.bags import BagBatch
 from biomass_pipeline.mil.losses import Truth
 from biomass_pipeline.mil.network import BagNetwork
 from biomass_pipeline.mil.targets import TargetSpec
 
+# The rate rises from, and falls back to, this share of the configured one.
+_LOWEST_RATE = 0.1
+
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """Scaled bags with their labels.
+    """Bags with their labels.
 
     Attributes:
-        bags: Scaled, on the device.
+        bags: On the device; scaled, or raw where features are augmented before.
         truth: The same bags' labels.
         index: Shape (bag,), positions in the whole set, for naming culprits.
     """
@@ -56,8 +60,26 @@ class ShuffledBags:
             yield self._whole.select(rows)
 
 
+def rate_factor(epoch: int, *, epochs: int, warmup_epochs: int) -> float:
+    """Share of the learning rate in an epoch: a line up from a tenth, then a cosine down to it."""
+    if epoch < warmup_epochs:
+        return _LOWEST_RATE + (1 - _LOWEST_RATE) * epoch / warmup_epochs
+    way = (epoch - warmup_epochs) / max(epochs - warmup_epochs, 1)
+    return _LOWEST_RATE + (1 - _LOWEST_RATE) * (1 + cos(pi * min(way, 1.0))) / 2
+
+
 class BagModule(pl.LightningModule):
-    """Trains one `BagNetwork`. Its arguments are plain, so a checkpoint rebuilds it by itself."""
+    """Trains one `BagNetwork`. Its arguments are plain, so a checkpoint rebuilds it by itself.
+
+    Attributes:
+        network: What is trained.
+        where: Names the network in errors; set by training, like the next two.
+        image_ids: Of every bag, by `TrainingBatch.index`.
+        whole: Every bag, raw, and its labels: where culprits are looked for.
+        order: What the order of bags is drawn from.
+        chance: What augmentations draw from; by itself, so that they leave the order alone.
+        epoch_losses: The loss of each batch of this epoch, with its number of bags.
+    """
 
     def __init__(
         self, *, feature_dim: int, targets: Mapping[str, Any], training: Mapping[str, Any]
@@ -66,7 +88,7 @@ class BagModule(pl.LightningModule):
 
         Args:
             feature_dim: Width of a tile's features.
-            targets: What `TargetSpec.to_plain` gave.
+            targets: What `TargetSpec.to_plain` gave of the targets as configured.
             training: A dumped `TrainingConfig`.
         """
         super().__init__()
@@ -74,32 +96,73 @@ class BagModule(pl.LightningModule):
         self.training_config = TrainingConfig.model_validate(dict(training))
         self.network = BagNetwork(
             feature_dim=feature_dim,
-            targets=TargetSpec.from_plain(dict(targets)),
+            targets=outputs_of(TargetSpec.from_plain(dict(targets)), self.training_config),
             training=self.training_config,
         )
-        # Set by training: plain facts, and no concern of a network that only predicts.
+        self.augmentations = FeatureAugmentations(self.training_config.augmentation)
+        # Plain facts, and no concern of a network that only predicts.
         self.where = "the network"
         self.image_ids: tuple[str, ...] = ()
-        self.provenance: dict[str, Any] = {}
+        self.whole: TrainingBatch | None = None
+        self.order, self.chance = torch.Generator(), torch.Generator()
+        self.epoch_losses = list[tuple[float, int]]()
+
+    def on_train_epoch_start(self) -> None:
+        """Forget the last epoch's losses."""
+        self.epoch_losses = []
 
     def training_step(self, batch: TrainingBatch, _batch_index: int) -> Tensor:
-        """The loss of a batch.
+        """The loss of a batch, the mean over photos.
 
         Raises:
             TrainingDivergedError: It is not finite.
         """
-        loss = self.network.loss(batch.bags, batch.truth)
-        if not bool(torch.isfinite(loss)):
+        loss = self._losses(batch).mean()
+        value = float(loss.detach())
+        if not isfinite(value):
             raise self.diverged(batch, epoch=self.current_epoch)
+        self.epoch_losses.append((value, len(batch.bags)))
         return loss
 
+    def _losses(self, batch: TrainingBatch) -> Tensor:
+        """Shape (bag,), of augmented and mixed bags where that is configured."""
+        network, training, bags = self.network, self.training_config, batch.bags
+        if training.augmentation:
+            bags = network.scaled(self.augmentations(bags, chance=self.chance))
+        if not training.mixup:
+            return network.losses(bags, batch.truth)
+        mixture = draw_mixture(
+            len(bags),
+            concentration=training.mixup,
+            chance=self.chance,
+            device=bags.mask.device,
+        )
+        pooled = network.pool(mixture.bags(bags))
+        own, partners = (
+            network.objective.losses(pooled.outputs, pooled.embedding, truth, network.labels)
+            for truth in (batch.truth, batch.truth.select(mixture.partner))
+        )
+        return mixture.losses(own, partners)
+
     def diverged(self, batch: TrainingBatch, *, epoch: int) -> TrainingDivergedError:
-        """The error that names this network and the photos of a batch."""
+        """The error that names this network, the photos of a batch and the likely cause.
+
+        Culprits are looked for among all bags: a single one spoils the statistics of all.
+        """
+        suspects = self.whole or batch
+        cause = DivergenceCause(
+            features_of=self._names(suspects, _strange_features(suspects.bags)),
+            labels_of=self._names(suspects, _strange_labels(suspects.truth)),
+            learning_rate=self.training_config.learning_rate,
+        )
         names = [self.image_ids[i] for i in batch.index.tolist()]
-        return TrainingDivergedError(where=self.where, epoch=epoch, image_ids=names)
+        return TrainingDivergedError(where=self.where, epoch=epoch, image_ids=names, cause=cause)
+
+    def _names(self, batch: TrainingBatch, chosen: Tensor) -> list[str]:
+        return [self.image_ids[i] for i in batch.index[chosen].tolist()]
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401  # Lightning's own type is a union of dicts
-        """AdamW without decay on biases, its rate falling to a tenth along a cosine."""
+        """AdamW without decay on biases, its rate rising at first if so wished, then falling."""
         spec = self.training_config
         parameters = [p for p in self.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(
@@ -112,9 +175,11 @@ class BagModule(pl.LightningModule):
             ],
             lr=spec.learning_rate,
         )
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            optimizer, T_max=spec.epochs, eta_min=spec.learning_rate / 10
-        )
+
+        def factor(epoch: int) -> float:
+            return rate_factor(epoch, epochs=spec.epochs, warmup_epochs=spec.warmup_epochs)
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule}}
 
     def transfer_batch_to_device(
@@ -123,48 +188,18 @@ class BagModule(pl.LightningModule):
         """Leave the batch where it is: the whole set is on the device already."""
         return batch
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what decided this network, so a reader can refuse a stranger."""
-        checkpoint["biomass"] = self.provenance
+
+def outputs_of(targets: TargetSpec, training: TrainingConfig) -> TargetSpec:
+    """What a network puts out: the targets' components, or every target by itself."""
+    return targets.independent() if training.head == "independent" else targets
 
 
-class InnerStop(pl.Callback):
-    """Stops when the inner photos are no longer predicted better, and remembers the best weights.
-
-    The inner photos are training photos whose groups the network does not learn from; the
-    held-out fold is not within reach.
-    """
-
-    def __init__(self, inner: TrainingBatch, *, patience: int) -> None:
-        self._inner, self._patience = inner, patience
-        self._best_error, self._best_state = float("inf"), dict[str, Tensor]()
-        self.best_epoch = -1
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Judge the epoch that has just ended.
-
-        Raises:
-            TrainingDivergedError: The inner photos have no finite error.
-        """
-        module, epoch = cast("BagModule", pl_module), trainer.current_epoch
-        error = inner_error(module.network, self._inner)
-        if not isfinite(error):
-            raise module.diverged(self._inner, epoch=epoch)
-        if error < self._best_error:
-            self._best_error, self.best_epoch = error, epoch
-            self._best_state = {k: v.clone() for k, v in pl_module.state_dict().items()}
-        trainer.should_stop = epoch - self.best_epoch >= self._patience
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
-        """Put the best weights back."""
-        pl_module.load_state_dict(self._best_state)
+def _strange_features(bags: BagBatch) -> Tensor:
+    """Which bags have a valid tile that is not finite, shape (bag,)."""
+    strange = ~bags.features.isfinite().all(dim=2)
+    return (strange & bags.mask).any(dim=1)
 
 
-@torch.no_grad()
-def inner_error(network: BagNetwork, inner: TrainingBatch) -> float:
-    """`sum_t w_t mean (E[y_t] - y_t)^2` in grams: the numerator of the reported R2."""
-    network.eval()
-    predicted = network.components(inner.bags) @ network.labels.matrix.T
-    network.train()
-    square = (predicted - inner.truth.y).square().mean(dim=0)
-    return float((square * network.labels.weights).sum())
+def _strange_labels(truth: Truth) -> Tensor:
+    """Which bags have a label that is not finite in 32 bits, shape (bag,)."""
+    return ~truth.y.isfinite().all(dim=1)

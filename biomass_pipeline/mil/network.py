@@ -1,15 +1,19 @@
-"""The network as one module: scaled tiles, a projection, an aggregator, a head."""
+"""The network as one module: projection, covariates, aggregator, objective."""
 
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from biomass_pipeline.config import TrainingConfig
-from biomass_pipeline.mil.aggregators import AGGREGATORS, Pooled
+from biomass_pipeline.mil.aggregators import Pooled, build_aggregator
 from biomass_pipeline.mil.bags import BagBatch
-from biomass_pipeline.mil.losses import OBJECTIVES, LabelScale, Loss, Truth
+from biomass_pipeline.mil.covariates import CovariateEncoder
+from biomass_pipeline.mil.distributions import Distribution
+from biomass_pipeline.mil.heads import build_head
+from biomass_pipeline.mil.losses import LabelScale, Objective, Truth
+from biomass_pipeline.mil.metadata import covariate_columns
 from biomass_pipeline.mil.scaler import Scaler
 from biomass_pipeline.mil.targets import TargetSpec
 
@@ -29,24 +33,37 @@ class HalfLinear(nn.Module):
 
 
 class BagNetwork(nn.Module):
-    """Bags to components; sums follow by identity. All that was fitted is in its state.
+    """Bags to outputs: the components, or every target where the head is independent.
+
+    All that was fitted is in its state, so a checkpoint needs nothing beside it.
 
     Attributes:
         scaler: Statistics of the training tiles.
         labels: Statistics of the training labels, with the identities.
+        covariates: Reads what is known beside the photo; None where nothing is.
     """
 
     def __init__(self, *, feature_dim: int, targets: TargetSpec, training: TrainingConfig) -> None:
+        """Build the network.
+
+        Args:
+            feature_dim: Width of a tile's features.
+            targets: What is put out: the targets, or `TargetSpec.independent()` of them.
+            training: What it is made of.
+        """
         super().__init__()
-        self.scaler = Scaler(feature_dim, clip=training.feature_clip)
+        self.scaler = Scaler(
+            feature_dim,
+            clip=training.feature_clip,
+            scaling=training.feature_scaling,
+            relevance=training.feature_relevance,
+        )
         self.labels = LabelScale(targets)
         self._feature_dim, self._training = feature_dim, training
-        self._n_components = len(targets.components)
-        self._loss: Loss = OBJECTIVES[training.loss].loss(training)
         self.build()
 
     def build(self) -> None:
-        """Make fresh weights; the head starts from the label statistics fitted so far."""
+        """Make fresh weights; heads start from the label statistics fitted so far."""
         training = self._training
         self.projection = nn.Sequential(
             nn.Dropout(training.input_dropout),
@@ -54,28 +71,43 @@ class BagNetwork(nn.Module):
             HalfLinear(),
             nn.Dropout(training.dropout),
         )
-        aggregator = AGGREGATORS[training.aggregator](training, self._n_components)
-        self.aggregator = cast("nn.Module", aggregator)
-        self.head = OBJECTIVES[training.loss].head(training, self.labels.presence)
+        n_covariates = len(covariate_columns(training.covariates))
+        self.covariates = (
+            CovariateEncoder(n_covariates, training.hidden_dim, dropout=training.covariate_dropout)
+            if n_covariates
+            else None
+        )
+        self.aggregator = build_aggregator(training, build_head(training, self.labels))
+        self.objective = Objective(training, self.labels)
 
     def forward(self, bags: BagBatch) -> Pooled:
         """Aggregate bags of raw features."""
-        return self.pool(bags.with_features(self.scaler(bags)))
+        return self.pool(self.scaled(bags))
+
+    def scaled(self, bags: BagBatch) -> BagBatch:
+        """Bags of raw features as the other methods read them."""
+        return bags.with_features(self.scaler(bags))
 
     def pool(self, scaled: BagBatch) -> Pooled:
         """Aggregate bags that are scaled already: training scales once, not once an epoch."""
         hidden = self.projection(scaled.features)
+        if self.covariates is not None:
+            hidden = hidden + self.covariates(scaled.covariates)[:, None, :]
         return cast("Pooled", self.aggregator(hidden, scaled.mask, scaled.area_weight))
 
-    def estimate(self, scaled: BagBatch) -> Any:  # noqa: ANN401  # its loss knows the type
-        """What the head makes of scaled bags; its type is the objective's business."""
-        return self.head(self.pool(scaled))
-
-    def loss(self, scaled: BagBatch, truth: Truth) -> Tensor:
-        """The objective on scaled bags, the mean over photos."""
-        return self._loss(self.estimate(scaled), truth, self.labels)
+    def losses(self, scaled: BagBatch, truth: Truth) -> Tensor:
+        """The objective of each scaled bag, shape (bag,)."""
+        pooled = self.pool(scaled)
+        return self.objective.losses(pooled.outputs, pooled.embedding, truth, self.labels)
 
     @torch.no_grad()
-    def components(self, scaled: BagBatch) -> Tensor:
-        """Predicted components in the targets' units, shape (bag, component)."""
-        return self.pool(scaled).components * self.labels.component_mean
+    def outputs(self, scaled: BagBatch) -> Tensor:
+        """Predicted outputs in the targets' units, shape (bag, output)."""
+        return self.pool(scaled).outputs * self.labels.component_mean
+
+    @torch.no_grad()
+    def distribution(self, scaled: BagBatch) -> Distribution | None:
+        """The outputs' distributions in the targets' units; None where the loss has none."""
+        pooled = self.pool(scaled)
+        found = self.objective.distribution(pooled.outputs, pooled.embedding)
+        return None if found is None else found.rescaled(self.labels.component_mean)

@@ -1,57 +1,90 @@
 """Predicting photos with a trained fold, and the tiles behind each prediction."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from biomass_pipeline.errors import FeatureWidthError
 from biomass_pipeline.mil.bags import BagBatch, batches
-from biomass_pipeline.mil.calibration import prediction_frame
 from biomass_pipeline.mil.checkpoints import TrainedFold
+from biomass_pipeline.mil.distributions import Distribution
+from biomass_pipeline.mil.metadata import covariate_columns, covariates_of
+from biomass_pipeline.mil.network import BagNetwork
+from biomass_pipeline.mil.predictive import (
+    PredictionSpec,
+    Predictive,
+    copula_draws,
+    predictive_of,
+)
 from biomass_pipeline.store.bags import FeatureSet
+
+Floats = NDArray[np.float64]
 
 _BAGS_AT_ONCE = 256
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What is known of photos beside their pixels.
+
+    Attributes:
+        table: Column `image_id` and the covariates by name; other rows and columns are ignored.
+        date_column: The column of dates that `season` is made of.
+    """
+
+    table: pd.DataFrame
+    date_column: str | None = None
+
+
 def predict(
-    trained: TrainedFold, features: FeatureSet, *, level: float, device: str = "cpu"
-) -> pd.DataFrame:
+    trained: TrainedFold,
+    features: FeatureSet,
+    *,
+    spec: PredictionSpec,
+    device: str = "cpu",
+    beside: Beside | None = None,
+) -> Predictive:
     """Predict photos: the mean over the ensemble, scaled, with group-conformal intervals.
 
     Args:
         trained: A fold's ensemble.
         features: The photos; any number of tiles each.
-        level: Wanted coverage of new groups by the intervals.
+        spec: Levels of the intervals, and how many draws.
         device: As PyTorch names it.
-
-    Returns:
-        Columns `image_id, target, y_pred, y_lower, y_upper`, a row a photo and target, in the
-        order of photos and targets.
+        beside: Covariates, for an ensemble that was trained with them.
 
     Raises:
         FeatureWidthError: The features are of another extraction.
         EmptyBagError: A photo has no tile.
+        MissingCovariateError: A covariate is missing that was never missing in training.
     """
-    shares = [tiles.sum(axis=1) for _, tiles in _shares(trained, features, device=device)]
-    return prediction_frame(
+    batched = list(_batches(trained, features, device=device, beside=beside))
+    outputs = np.concatenate([_outputs(trained, bags) for bags in batched])
+    return predictive_of(
         features.image_ids,
-        np.concatenate(shares),
+        trained.components_of(outputs),
+        inner=trained.inner,
         targets=trained.targets,
-        halfwidths=trained.inner.halfwidths(trained.targets, scale=trained.scale, level=level),
+        spec=spec,
+        draws=_draws(trained, batched, spec=spec),
     )
 
 
 def tile_evidence(
-    trained: TrainedFold, features: FeatureSet, *, device: str = "cpu"
+    trained: TrainedFold,
+    features: FeatureSet,
+    *,
+    device: str = "cpu",
+    beside: Beside | None = None,
 ) -> pd.DataFrame:
     """Each tile's share of each prediction; over a photo's tiles they add up to it.
 
-    Under `additive_density` a share is the biomass found on the tile's area; under
-    `gated_attention` it is the prediction divided up by attention.
+    Under an additive aggregator a share is the biomass found on the tile's area; under attention
+    it is the prediction divided up by attention.
 
     Returns:
         Columns `image_id, tile, row_px, col_px`, and one a target, a row a tile.
@@ -59,8 +92,12 @@ def tile_evidence(
     Raises:
         FeatureWidthError: The features are of another extraction.
         EmptyBagError: A photo has no tile.
+        MissingCovariateError: A covariate is missing that was never missing in training.
     """
-    shares = [tiles[mask] for mask, tiles in _shares(trained, features, device=device)]
+    shares = [
+        _target_shares(trained, bags)[bags.mask.cpu().numpy()]
+        for bags in _batches(trained, features, device=device, beside=beside)
+    ]
     counts = np.diff(features.offsets)
     tile = np.arange(len(features.coords)) - np.repeat(features.offsets[:-1], counts)
     place = pd.DataFrame(
@@ -71,24 +108,92 @@ def tile_evidence(
             "col_px": features.coords[:, 1],
         }
     ).astype({"image_id": "str"})
-    values = trained.targets.sums(np.concatenate(shares))
-    return pd.concat([place, pd.DataFrame(values, columns=list(trained.targets.names))], axis=1)
+    values = pd.DataFrame(np.concatenate(shares), columns=list(trained.targets.names))
+    return pd.concat([place, values], axis=1)
 
 
-def _shares(
-    trained: TrainedFold, features: FeatureSet, *, device: str
-) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
-    """Masks (bag, tile) and shares (bag, tile, component) in the targets' units."""
+def _batches(
+    trained: TrainedFold, features: FeatureSet, *, device: str, beside: Beside | None
+) -> Iterator[BagBatch]:
     if features.feature_dim != trained.feature_dim:
         raise FeatureWidthError(found=features.feature_dim, expected=trained.feature_dim)
-    for bags in batches(features, n_bags=_BAGS_AT_ONCE, device=device):
-        mean = torch.stack([_member_shares(trained, bags, n) for n in range(len(trained.members))])
-        shares = mean.mean(dim=0).cpu().numpy() * trained.scale
-        yield bags.mask.cpu().numpy(), shares
+    known = beside or Beside(pd.DataFrame({"image_id": list(features.image_ids)}))
+    names = trained.covariates
+    values = covariates_of(
+        known.table, features.image_ids, names=names, date_column=known.date_column
+    )
+    encoder = trained.members[0].network.covariates
+    if encoder is not None:
+        encoder.refuse_absent(torch.from_numpy(values), covariate_columns(names))
+    return batches(features, n_bags=_BAGS_AT_ONCE, device=device, covariates=values)
+
+
+def _outputs(trained: TrainedFold, bags: BagBatch) -> Floats:
+    """The ensemble's mean, shape (bag, output), before any scale."""
+    found = [
+        _on(net, bags).outputs(net.scaled(bags)).double().cpu().numpy()
+        for net in _networks(trained)
+    ]
+    return np.asarray(np.mean(found, axis=0))
+
+
+def _target_shares(trained: TrainedFold, bags: BagBatch) -> Floats:
+    """Each tile's part of each target, shape (bag, tile, target)."""
+    raw: Floats = np.mean([_shares(net, bags) for net in _networks(trained)], axis=0)
+    if trained.outputs == trained.targets:
+        return trained.targets.sums(raw * trained.scale)
+    # Reconciliation is of whole photos: each tile keeps its part of what it made of them.
+    whole = raw.sum(axis=1)
+    y = trained.targets.sums(trained.components_of(whole))
+    ratio = np.divide(y, whole, out=np.zeros_like(y), where=whole > 0)
+    return np.asarray(raw * ratio[:, None, :])
 
 
 @torch.inference_mode()
-def _member_shares(trained: TrainedFold, bags: BagBatch, number: int) -> Tensor:
-    network = trained.members[number].network.to(bags.mask.device)
-    shares: Tensor = network(bags).shares
-    return (shares * network.labels.component_mean).double()
+def _shares(network: BagNetwork, bags: BagBatch) -> Floats:
+    shares = _on(network, bags)(bags).shares * network.labels.component_mean
+    return np.asarray(shares.double().cpu().numpy())
+
+
+def _draws(trained: TrainedFold, batched: list[BagBatch], *, spec: PredictionSpec) -> Floats | None:
+    """Draws of the components from the networks' own distributions, where they have some.
+
+    Every network gives its share of the draws, so what they disagree on widens them.
+    """
+    if trained.inner.ranks is None or trained.outputs != trained.targets:
+        return None
+    members = [
+        [_on(net, bags).distribution(net.scaled(bags)) for bags in batched]
+        for net in _networks(trained)
+    ]
+
+    def quantile(u: Floats) -> Floats:
+        drawn = [
+            _quantiles(found, part)
+            for found, part in zip(members, np.array_split(u, len(members)), strict=True)
+        ]
+        return np.concatenate(drawn) * trained.scale
+
+    return copula_draws(quantile, trained.inner, n_photos=sum(map(len, batched)), spec=spec)
+
+
+def _quantiles(batched: list[Distribution | None], u: Floats) -> Floats:
+    """Quantiles of one network, u of shape (draw, photo, component)."""
+    parts, start = [], 0
+    for distribution in batched:
+        if distribution is None:
+            msg = "ranks are kept for networks with distributions only"
+            raise TypeError(msg)
+        stop = start + len(distribution.mean)
+        level = torch.from_numpy(u[:, start:stop]).to(distribution.mean.device)
+        parts.append(distribution.quantile(level).double().cpu().numpy())
+        start = stop
+    return np.concatenate(parts, axis=1)
+
+
+def _networks(trained: TrainedFold) -> list[BagNetwork]:
+    return [member.network for member in trained.members]
+
+
+def _on(network: BagNetwork, bags: BagBatch) -> BagNetwork:
+    return network.to(bags.mask.device)

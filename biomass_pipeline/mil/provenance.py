@@ -1,45 +1,51 @@
 """What decides a trained fold, as a fingerprint, and whether its files are there. No torch."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from biomass_pipeline.config import DataConfig, TrainingConfig, fingerprint
+from biomass_pipeline.config import DataConfig, fingerprint
 
 # Raise it when a change in this room changes results: folds trained before are then retrained.
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 
 STAMP_NAME = "stamp.json"
 
 
 def training_fingerprint(
     *,
-    training: TrainingConfig,
+    decides: Mapping[str, Any],
     data: DataConfig,
     extraction: str,
     images: Iterable[tuple[str, str, Sequence[float]]],
 ) -> str:
-    """Hash all that decides a fold's network and ridge baseline.
+    """Hash all that decides a fold's network, or its ridge baseline.
 
     Args:
-        training: How it is trained.
+        decides: The settings, as `TrainingConfig.decides_network` or `decides_ridge` picks them.
         data: Only targets, weights, detection limits, identities and group columns
             count; where files lie and what they are called does not.
         extraction: Fingerprint of the features.
-        images: (SHA-256, group, labels in the order of the targets) of each training photo, in
-            training order. Names are left out: renaming a photo changes nothing.
+        images: (SHA-256, group, labels in the order of the targets, then covariates) of each
+            training photo, in training order. Names are left out: renaming a photo changes nothing.
     """
     meaning = {
         "targets": [[t.name, t.weight, t.detection_limit] for t in data.targets],
         "identities": {name: list(parts) for name, parts in data.identities.items()},
         "group_columns": list(data.group_columns),
     }
-    content = [[digest, group, [float(v) for v in y]] for digest, group, y in images]
+    content = [[digest, group, [_known(v) for v in values]] for digest, group, values in images]
     # Another release of what trains may give another network.
-    trainers = [version("torch"), version("pytorch-lightning")]
-    return fingerprint(f"mil-{CODE_VERSION}", trainers, training, meaning, extraction, content)
+    trainers = [version("torch"), version("pytorch-lightning"), version("scikit-learn")]
+    return fingerprint(f"mil-{CODE_VERSION}", trainers, decides, meaning, extraction, content)
+
+
+def _known(value: float) -> float | None:
+    """JSON has no NaN: a missing covariate is null."""
+    return float(value) if isfinite(value) else None
 
 
 def seed_checkpoint(folder: Path, number: int) -> Path:

@@ -3,7 +3,10 @@
 import dagster as dg
 import pandas as pd
 
+from biomass_pipeline.assets import features_of
 from biomass_pipeline.config import DataConfig
+from biomass_pipeline.evaluation import alarms
+from biomass_pipeline.store import Cache
 
 
 def build_checks(data: DataConfig) -> list[dg.AssetChecksDefinition]:
@@ -51,7 +54,22 @@ def build_checks(data: DataConfig) -> list[dg.AssetChecksDefinition]:
             f"model and target has {counts['size'].min()} to {counts['size'].max()} predictions.",
         )
 
+    @dg.asset_check(asset="oof_predictions", additional_ins={"feature_cache": dg.AssetIn()})
+    def no_leak_is_suspected(
+        oof_predictions: pd.DataFrame, feature_cache: dict[int, Cache]
+    ) -> dg.AssetCheckResult:
+        """Nothing in scores or features looks too good to be true; a warning, no proof."""
+        found = alarms(oof_predictions, data=data, features=features_of(feature_cache))
+        raised = [alarm.sentence for alarm in found if alarm.raised]
+        return dg.AssetCheckResult(
+            passed=not raised,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=" ".join(raised) or f"None of {len(found)} alarms is raised.",
+            metadata={alarm.name: alarm.sentence for alarm in found},
+        )
+
     return [
+        no_leak_is_suspected,
         quarantine_below_limit,
         no_group_straddles_folds,
         each_photo_is_predicted_once,

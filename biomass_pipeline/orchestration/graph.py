@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from biomass_pipeline.assets import Blueprint, Reporter, build_assets
+from biomass_pipeline.evaluation import protocols_of
 from biomass_pipeline.features import backbone_identity, extraction_fingerprint
 from biomass_pipeline.orchestration.checks import build_checks
 from biomass_pipeline.orchestration.io_managers import (
@@ -15,7 +16,11 @@ from biomass_pipeline.orchestration.io_managers import (
     ParquetTables,
 )
 from biomass_pipeline.orchestration.jobs import jobs
-from biomass_pipeline.orchestration.partitions import fold_partitions, other_folds
+from biomass_pipeline.orchestration.partitions import (
+    fold_partitions,
+    other_folds,
+    protocol_partitions,
+)
 from biomass_pipeline.orchestration.resources import (
     CheckpointFolder,
     ConfigFile,
@@ -24,6 +29,7 @@ from biomass_pipeline.orchestration.resources import (
     LedgerFile,
     LogReporter,
     PhotoFolder,
+    StudyFolder,
 )
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import FeatureFolder
@@ -39,6 +45,7 @@ def blueprint_of(project: Project) -> Blueprint:
             config, backbone_identity(config.backbone, base=project.base)
         ),
         folds=fold_partitions(config.folds.n_folds),
+        protocols=protocol_partitions([each.key for each in protocols_of(config)]),
         other_folds=other_folds(config.folds.n_folds),
         notes=notes if config.backbone.random_weights else (),
     )
@@ -65,6 +72,7 @@ def build_resources(project: Project, *, reporter: Reporter | None = None) -> di
         ),
         "features": folder,
         "checkpoints": CheckpointFolder(layout),
+        "studies": StudyFolder(layout, config.tuning.storage),
         "reporter": reporter or LogReporter(),
     }
 

@@ -21,179 +21,185 @@ from biomass_pipeline.layout import Layout
 from biomass_pipeline.store import Cache, FeatureFolder
 from biomass_pipeline.whole import write_whole
 
+# A fold by its number, a protocol by its key; None for an asset without partitions.
+Part = int | str | None
 
-class ByFold(dg.IOManager):
-    """Loads one object for an unpartitioned asset, and always a dict by fold for a partitioned one.
+
+class ByPart(dg.IOManager):
+    """Loads one object for an unpartitioned asset, and always a dict by part for a partitioned one.
 
     Dagster's own managers hand over a bare object for one upstream partition and a dict for
     several, so an asset that reads all other folds would break on two folds.
     """
 
     @abstractmethod
-    def write(self, name: str, fold: int | None, value: Any) -> None:
-        """Keep one asset, or one fold of it."""
+    def write(self, name: str, part: Part, value: Any) -> None:
+        """Keep one asset, or one part of it."""
 
     @abstractmethod
-    def read(self, name: str, fold: int | None) -> Any:
+    def read(self, name: str, part: Part) -> Any:
         """Give it back."""
 
     @abstractmethod
-    def has(self, name: str, fold: int | None) -> bool:
+    def has(self, name: str, part: Part) -> bool:
         """Whether it is there to be read."""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Keep what a step returned."""
-        fold = int(context.asset_partition_key) if context.has_asset_partitions else None
-        self.write(_name(context), fold, obj)
+        part = part_of(context.asset_partition_key) if context.has_asset_partitions else None
+        self.write(_name(context), part, obj)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Give a step what it depends on."""
         if not context.has_asset_partitions:
             return self.read(_name(context), None)
-        name, folds = _name(context), map(int, context.asset_partition_keys)
-        return {fold: self.read(name, fold) for fold in folds}
+        name, parts = _name(context), map(part_of, context.asset_partition_keys)
+        return {part: self.read(name, part) for part in parts}
 
 
 @dataclass
-class ParquetTables(ByFold):
+class ParquetTables(ByPart):
     """Tables as Parquet files under the root folder."""
 
     layout: Layout
 
-    def path(self, name: str, fold: int | None) -> Path:
+    def path(self, name: str, part: Part) -> Path:
         """Where a table is kept."""
-        if fold is None:
+        if part is None:
             return self.layout.table(name)
-        return self.layout.partitioned_table(name, fold)
+        return self.layout.partitioned_table(name, part)
 
-    def write(self, name: str, fold: int | None, value: pd.DataFrame) -> None:
+    def write(self, name: str, part: Part, value: pd.DataFrame) -> None:
         """Write the file whole."""
-        write_whole(self.path(name, fold), lambda path: value.to_parquet(path, index=False))
+        write_whole(self.path(name, part), lambda path: value.to_parquet(path, index=False))
 
-    def read(self, name: str, fold: int | None) -> pd.DataFrame:
+    def read(self, name: str, part: Part) -> pd.DataFrame:
         """Read the file."""
-        path = self.path(name, fold)
+        path = self.path(name, part)
         if not path.exists():
             raise MissingTableError(name, path)
         return pd.read_parquet(path)
 
-    def has(self, name: str, fold: int | None) -> bool:
+    def has(self, name: str, part: Part) -> bool:
         """Whether the file is there."""
-        return self.path(name, fold).exists()
+        return self.path(name, part).exists()
 
 
 @dataclass
-class FeatureHandles(ByFold):
+class FeatureHandles(ByPart):
     """Handles on the caches that the store has written; a handle is a path and a fingerprint."""
 
     folder: FeatureFolder
     fingerprint: str
 
-    def write(self, name: str, fold: int | None, value: Cache) -> None:
+    def write(self, name: str, part: Part, value: Cache) -> None:
         """Nothing: the store wrote the file before it gave the handle."""
 
-    def read(self, name: str, fold: int | None) -> Cache:  # noqa: ARG002  # only one asset
+    def read(self, name: str, part: Part) -> Cache:  # noqa: ARG002  # only one asset
         """A handle whose stamp was checked."""
-        return self.folder.open(_known(fold), self.fingerprint)
+        return self.folder.open(_fold(part), self.fingerprint)
 
-    def has(self, name: str, fold: int | None) -> bool:
+    def has(self, name: str, part: Part) -> bool:
         """Whether the fold's file is there and whole at first sight; a damaged one is made anew."""
         try:
-            self.read(name, fold)
+            self.read(name, part)
         except (MissingCacheError, DamagedCacheError, StaleCacheError):
             return False
         return True
 
 
 @dataclass
-class Checkpoints(ByFold):
+class Checkpoints(ByPart):
     """Handles on trained models; a small file remembers which fingerprint is the current one."""
 
     layout: Layout
 
-    def write(self, name: str, fold: int | None, value: CheckpointHandle) -> None:
+    def write(self, name: str, part: Part, value: CheckpointHandle) -> None:
         """Remember the fingerprint; training wrote the models."""
         text = json.dumps({"fingerprint": value.fingerprint})
-        pointer = self.layout.checkpoint_pointer(name, _known(fold))
+        pointer = self.layout.checkpoint_pointer(name, _fold(part))
         write_whole(pointer, lambda path: path.write_text(text, encoding="utf-8"))
 
-    def read(self, name: str, fold: int | None) -> CheckpointHandle:
+    def read(self, name: str, part: Part) -> CheckpointHandle:
         """The handle on the current models."""
-        pointer = self.layout.checkpoint_pointer(name, _known(fold))
+        pointer = self.layout.checkpoint_pointer(name, _fold(part))
         if not pointer.exists():
             raise MissingTableError(name, pointer)
         fingerprint = json.loads(pointer.read_text(encoding="utf-8"))["fingerprint"]
-        return CheckpointHandle(self.layout.checkpoint(fingerprint, _known(fold)), fingerprint)
+        return CheckpointHandle(self.layout.checkpoint(fingerprint, _fold(part)), fingerprint)
 
-    def has(self, name: str, fold: int | None) -> bool:
+    def has(self, name: str, part: Part) -> bool:
         """Whether the current models are there."""
-        pointer = self.layout.checkpoint_pointer(name, _known(fold))
+        pointer = self.layout.checkpoint_pointer(name, _fold(part))
         if not pointer.exists():
             return False
-        handle = self.read(name, fold)
+        handle = self.read(name, part)
         whole = mil.ridge_exists if name == "ridge_baseline" else mil.networks_exist
         return whole(handle.folder, handle.fingerprint)
 
 
 @dataclass
-class Documents(ByFold):
-    """The metrics as JSON and the report as HTML."""
+class Documents(ByPart):
+    """The metrics, protocols and tuning as JSON, and the report as HTML."""
 
     layout: Layout
 
-    def path(self, name: str) -> Path:
-        """Where a document is kept."""
-        return self.layout.report if name == "report" else self.layout.metrics
-
-    def write(self, name: str, fold: int | None, value: Any) -> None:  # noqa: ARG002  # no folds
+    def write(self, name: str, part: Part, value: Any) -> None:  # noqa: ARG002  # no folds
         """Write the document whole."""
         text = value if isinstance(value, str) else json.dumps(value, indent=2, sort_keys=True)
-        write_whole(self.path(name), lambda path: path.write_text(text, encoding="utf-8"))
+        write_whole(
+            self.layout.document(name), lambda path: path.write_text(text, encoding="utf-8")
+        )
 
-    def read(self, name: str, fold: int | None) -> Any:  # noqa: ARG002  # not partitioned
+    def read(self, name: str, part: Part) -> Any:  # noqa: ARG002  # not partitioned
         """Read the document."""
-        path = self.path(name)
+        path = self.layout.document(name)
         if not path.exists():
             raise MissingTableError(name, path)
         text = path.read_text(encoding="utf-8")
         return text if name == "report" else json.loads(text)
 
-    def has(self, name: str, fold: int | None) -> bool:  # noqa: ARG002  # not partitioned
+    def has(self, name: str, part: Part) -> bool:  # noqa: ARG002  # not partitioned
         """Whether the file is there."""
-        return self.path(name).exists()
+        return self.layout.document(name).exists()
 
 
 @dataclass
-class InMemory(ByFold):
-    """Any object by asset and fold, for tests; unlike in Dagster's own, it outlives a run."""
+class InMemory(ByPart):
+    """Any object by asset and part, for tests; unlike in Dagster's own, it outlives a run."""
 
-    objects: dict[tuple[str, int | None], Any] = field(default_factory=dict)
+    objects: dict[tuple[str, Part], Any] = field(default_factory=dict)
 
-    def put(self, name: str, value: Any, *, fold: int | None = None) -> None:
+    def put(self, name: str, value: Any, *, part: Part = None) -> None:
         """Seed what an asset depends on."""
-        self.objects[name, fold] = value
+        self.objects[name, part] = value
 
-    def write(self, name: str, fold: int | None, value: Any) -> None:
+    def write(self, name: str, part: Part, value: Any) -> None:
         """Keep the object."""
-        self.put(name, value, fold=fold)
+        self.put(name, value, part=part)
 
-    def read(self, name: str, fold: int | None) -> Any:
+    def read(self, name: str, part: Part) -> Any:
         """Give the object back."""
-        if (name, fold) not in self.objects:
+        if (name, part) not in self.objects:
             raise MissingTableError(name, Path("memory"))
-        return self.objects[name, fold]
+        return self.objects[name, part]
 
-    def has(self, name: str, fold: int | None) -> bool:
+    def has(self, name: str, part: Part) -> bool:
         """Whether it was kept."""
-        return (name, fold) in self.objects
+        return (name, part) in self.objects
 
 
 def _name(context: dg.InputContext | dg.OutputContext) -> str:
     return context.asset_key.to_user_string()
 
 
-def _known(fold: int | None) -> int:
-    if fold is None:
+def part_of(key: str) -> int | str:
+    """What a partition key names: a fold by its number, anything else by itself."""
+    return int(key) if key.isdigit() else key
+
+
+def _fold(part: Part) -> int:
+    if not isinstance(part, int):
         msg = "this asset has one partition a fold"
         raise TypeError(msg)
-    return fold
+    return part

@@ -16,13 +16,19 @@ STAGES: dict[str, tuple[str, ...]] = {
     "prepare": ("image_manifest", "label_table", "fold_assignment"),
     "extract": ("patch_index", "feature_cache"),
     "train": ("mil_checkpoint", "ridge_baseline", "fold_predictions"),
+    "validate": ("protocol_predictions", "protocols"),
+    "tune": ("tuning_study", "tuning"),
     "evaluate": ("oof_predictions", "evaluation", "report"),
 }
+# Off the way from photos to report, each with its group: they run when they are asked for by name.
+OPTIONAL = {"validate": "validation", "tune": "tuning"}
 SOURCES = ("raw_images", "raw_labels", "training_config")
 _DESCRIPTIONS = {
     "prepare": "Photos and labels to tables: what is there, what is quarantined, which fold.",
     "extract": "Tiles and their features, one partition a fold; only new content is embedded.",
     "train": "Networks, ridge baselines and held-out predictions, one partition a fold.",
+    "validate": "Other ways to hold photos out, one partition a protocol, and their comparison.",
+    "tune": "A search of the training settings, nested in the folds, and what it recommends.",
     "evaluate": "Pooled out-of-fold predictions, scores beside their floors, and the report.",
 }
 

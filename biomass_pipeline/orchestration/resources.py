@@ -23,6 +23,7 @@ from biomass_pipeline.manifest import (
     open_location,
     read_labels,
 )
+from biomass_pipeline.mil.tuning import sqlite_url
 from biomass_pipeline.project import Project
 from biomass_pipeline.whole import write_whole
 
@@ -163,6 +164,24 @@ class CheckpointFolder:
     def folder(self, fingerprint: str, fold: int) -> Path:
         """The folder of one fold's models."""
         return self.layout.checkpoint(fingerprint, fold)
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """Searches in one SQLite file under the root folder, or in the configured database."""
+
+    layout: Layout
+    storage: str | None
+
+    def storage_url(self) -> str:
+        """The database of trials, as SQLAlchemy names it."""
+        return self.storage or sqlite_url(self.layout.studies)
+
+    def recommend(self, text: str) -> Path:
+        """Write the file that the recommendation is taken from."""
+        file = self.layout.recommended
+        write_whole(file, lambda path: path.write_text(text, encoding="utf-8"))
+        return file
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import dagster as dg
 from biomass_pipeline.errors import UnknownSelectionError, UnsettledAssetError
 from biomass_pipeline.orchestration.exclusion import COMMAND_TAGS
 from biomass_pipeline.orchestration.failures import failure
-from biomass_pipeline.orchestration.io_managers import ByFold
-from biomass_pipeline.orchestration.jobs import SOURCES, STAGES
+from biomass_pipeline.orchestration.io_managers import ByPart, part_of
+from biomass_pipeline.orchestration.jobs import OPTIONAL, SOURCES, STAGES
 from biomass_pipeline.orchestration.staleness import Node, Verdict, judge, nodes
 
 # An asset that is stale again right after it ran would run for ever.
@@ -68,6 +68,7 @@ class Graph:
                 keys = set()
             chosen = {key.to_user_string() for key in keys}
             found = [node for node in found if node.asset in chosen]
+        found = _asked(found, selection)
         if fold is not None:
             found = [node for node in found if node.fold in (None, str(fold))]
             if selection is None:
@@ -76,7 +77,7 @@ class Graph:
             place = "" if fold is None else f"fold {fold}"
             asked = ", ".join(part for part in (selection, place) if part)
             known = {node.asset for node in nodes(self.defs)}
-            folds = {node.fold for node in nodes(self.defs) if node.fold is not None}
+            folds = {node.fold for node in nodes(self.defs) if node.asset == "feature_cache"}
             raise UnknownSelectionError(asked, sorted(known), n_folds=len(folds))
         return found
 
@@ -146,7 +147,7 @@ class Graph:
             dg.AssetKey(node.asset)
         )
         manager = (self.defs.resources or {})[key]
-        if isinstance(manager, ByFold) and not manager.has(node.asset, _number(node.fold)):
+        if isinstance(manager, ByPart) and not manager.has(node.asset, _part(node.fold)):
             return replace(verdict, missing=True, reasons=("its file is gone or damaged",))
         return verdict
 
@@ -175,5 +176,17 @@ def _in_full(selection: str, known: Sequence[Node]) -> str:
     return re.sub(rf'(?<![\w":*])(?:{names})(?![\w":*])', r'key:"\g<0>"', selection)
 
 
-def _number(fold: str | None) -> int | None:
-    return None if fold is None else int(fold)
+def _part(key: str | None) -> int | str | None:
+    return None if key is None else part_of(key)
+
+
+def _asked(found: Sequence[Node], selection: str | None) -> list[Node]:
+    """Without what is optional, unless the selection names it or takes everything."""
+    words = (selection or "").strip()
+    left_out = {
+        asset
+        for stage, group in OPTIONAL.items()
+        if words != "*" and not any(name in words for name in (group, *STAGES[stage]))
+        for asset in STAGES[stage]
+    }
+    return [node for node in found if node.asset not in left_out]

@@ -1,10 +1,8 @@
 """The page people read: one file with scores, figures, what was left out, and how it was made."""
 
-import base64
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -12,19 +10,25 @@ import yaml
 
 from biomass_pipeline import __version__
 from biomass_pipeline.config import Config, DataConfig
-from biomass_pipeline.reporting.figures import DARK, predicted_against_measured
 from biomass_pipeline.reporting.headline import headline, unseen_groups, verdicts
 from biomass_pipeline.reporting.photos import PhotoSummary, summarize_photos
 from biomass_pipeline.reporting.score_tables import (
     breakdown_table,
+    choice_table,
     coverage_table,
     global_bars,
     target_table,
 )
-from biomass_pipeline.reporting.scores import MODEL_NAMES, Scores, read_scores
-from biomass_pipeline.reporting.table import MAX_ROWS, count, score, share, text_table
-
-_DRAWN: Final = ("mil", "ridge")
+from biomass_pipeline.reporting.scores import Scores, model_name, read_scores
+from biomass_pipeline.reporting.sections import (
+    Alarm,
+    alarm_section,
+    protocols_section,
+    scatter_section,
+    trust_section,
+    tuning_section,
+)
+from biomass_pipeline.reporting.table import MAX_ROWS, count, share, text_table
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,17 @@ class ReportInputs:
 
     Attributes:
         config: The configuration of the run.
-        oof: Out-of-fold predictions, tidy: `image_id, fold, group, target, y_true, y_pred, y_lower,
-            y_upper, model`.
+        oof: Out-of-fold predictions, tidy, as `biomass_pipeline.evaluation.pool_predictions` gives
+            them.
         metrics: What `biomass_pipeline.evaluation.evaluate` found, as in `metrics.json`.
         manifest: One row a photo: `path, status, reason, warning, labelled` and more.
         label_warnings: What was odd about the labels.
         fingerprints: What identifies the results, by name.
         versions: The software, by package.
         notes: What a reader must know before anything else, such as an untrained network.
+        protocols: Other ways to hold photos out, as in `protocols.json`; None if they have not run.
+        tuning: What a search of settings found, as in `tuning.json`; None if there was none.
+        alarms: What was looked at for leaks.
     """
 
     config: Config
@@ -51,6 +58,9 @@ class ReportInputs:
     fingerprints: Mapping[str, str]
     versions: Mapping[str, str]
     notes: Sequence[str] = ()
+    protocols: Mapping[str, Any] | None = None
+    tuning: Mapping[str, Any] | None = None
+    alarms: Sequence[Alarm] = ()
 
 
 def render_report(inputs: ReportInputs) -> str:
@@ -61,9 +71,14 @@ def render_report(inputs: ReportInputs) -> str:
     """
     scores = read_scores(inputs.metrics, data=inputs.config.data)
     photos = summarize_photos(inputs.manifest)
+    data, model = inputs.config.data, scores.headline or "mil"
     page = _template().render(
         **_summary(inputs, scores, photos),
         **_results(inputs, scores),
+        **trust_section(inputs.metrics, inputs.oof, data=data, model=model),
+        **protocols_section(inputs.protocols, model=model),
+        **tuning_section(inputs.tuning),
+        **alarm_section(inputs.alarms),
         **_circumstances(inputs, photos),
     )
     # A file's name may hold bytes that are no text; the page shows them as escapes.
@@ -83,6 +98,7 @@ def _template() -> jinja2.Template:
 def _summary(inputs: ReportInputs, scores: Scores, photos: PhotoSummary) -> dict[str, object]:
     config = inputs.config
     facts = [
+        ("Predicts", model_name(scores.headline or "-")),
         ("Photos scored", count(scores.n_images)),
         (unseen_groups(config.data).capitalize(), count(scores.n_groups)),
         ("Folds", str(inputs.oof["fold"].nunique())),
@@ -93,7 +109,7 @@ def _summary(inputs: ReportInputs, scores: Scores, photos: PhotoSummary) -> dict
     return {
         "name": config.name,
         "headline": headline(scores, data=config.data),
-        "verdicts": verdicts(scores),
+        "verdicts": verdicts(scores, data=config.data),
         "notes": list(inputs.notes),
         "facts": facts,
     }
@@ -107,11 +123,8 @@ def _results(inputs: ReportInputs, scores: Scores) -> dict[str, object]:
         "explanation": _explanation(scores, data),
         "targets": target_table(scores, data=data),
         "breakdowns": [(f"By {each.title}", breakdown_table(each)) for each in scores.breakdowns],
-        "figures": [
-            _figure(inputs.oof, scores, data=data, model=model)
-            for model in _DRAWN
-            if model in scores.models
-        ],
+        "choices": choice_table(scores),
+        "figures": scatter_section(inputs.oof, scores, data=data),
         "nominal": share(inputs.config.evaluation.interval_level),
         "intervals": coverage_table(scores, data=data),
     }
@@ -151,30 +164,6 @@ def _explanation(scores: Scores, data: DataConfig) -> str:
         )
     unit = unseen_groups(data)
     return meaning + (f" Intervals resample whole {unit}." if scores.level else "")
-
-
-def _figure(
-    oof: pd.DataFrame, scores: Scores, *, data: DataConfig, model: str
-) -> dict[str, object]:
-    light = predicted_against_measured(oof, data=data, model=model)
-    dark = predicted_against_measured(oof, data=data, model=model, theme=DARK)
-    width_px, height_px = _png_size_px(light)
-    found = [f"{name} R² {score(scores.targets[name][model].r2)}" for name in data.target_names]
-    return {
-        "name": MODEL_NAMES[model],
-        "light": base64.b64encode(light).decode(),
-        "dark": base64.b64encode(dark).decode(),
-        "width_px": width_px,
-        "height_px": height_px,
-        "alt": f"{MODEL_NAMES[model]}: predicted against measured, a panel each for "
-        + ", ".join(found),
-    }
-
-
-def _png_size_px(png: bytes) -> tuple[int, int]:
-    """Width and height, from the header that every PNG starts with."""
-    width_px, height_px = struct.unpack(">II", png[16:24])
-    return width_px, height_px
 
 
 def _quarantined(photos: PhotoSummary) -> str:

@@ -5,11 +5,11 @@ from typing import Final
 
 from biomass_pipeline.config import DataConfig, TargetConfig
 from biomass_pipeline.reporting.scores import (
-    MODEL_NAMES,
     Breakdown,
     GlobalScore,
     Scores,
     TargetLine,
+    model_name,
 )
 from biomass_pipeline.reporting.table import (
     MAX_ROWS,
@@ -43,7 +43,7 @@ def global_bars(scores: Scores) -> list[Bar]:
     return [
         Bar(
             model=model,
-            name=MODEL_NAMES[model],
+            name=model_name(model),
             r2=score(found.r2),
             interval=_interval(found),
             percent=f"{100 * min(max(found.r2 or 0.0, 0.0), 1.0):.1f}",
@@ -61,7 +61,7 @@ def target_table(scores: Scores, *, data: DataConfig) -> Table:
         (
             f"{target.name} ({target.unit})",
             [
-                (MODEL_NAMES[model], _target_cells(line, target=target, area_m2=area))
+                (model_name(model), _target_cells(line, target=target, area_m2=area))
                 for model, line in scores.targets[target.name].items()
             ],
         )
@@ -91,10 +91,31 @@ def breakdown_table(breakdown: Breakdown) -> Table:
         (
             breakdown.title[:1].upper() + breakdown.title[1:],
             "Photos",
-            *(MODEL_NAMES[model] for model in models),
+            *(model_name(model) for model in models),
         ),
         tuple(rows[:MAX_ROWS]),
         left_out=max(len(rows) - MAX_ROWS, 0),
+    )
+
+
+def choice_table(scores: Scores) -> Table:
+    """What the automatic choice took in each fold, and what it knew: the inner scores.
+
+    Without a line where the model that predicts was set, whatever would have been chosen.
+    """
+    choices = scores.choices if scores.headline == "auto" else ()
+    models = list(dict.fromkeys(name for choice in choices for name in choice.scores))
+    rows = tuple(
+        Row(
+            (Head(choice.fold), Head(model_name(choice.model))),
+            tuple(score(choice.scores.get(model)) for model in models),
+        )
+        for choice in choices
+    )
+    return Table(
+        "What was chosen for each fold, by the R² on inner groups of its training photos.",
+        ("Fold", "Chosen", *map(model_name, models)),
+        rows,
     )
 
 
@@ -105,7 +126,7 @@ def coverage_table(scores: Scores, *, data: DataConfig) -> Table:
             f"{target.name} ({target.unit})",
             [
                 (
-                    MODEL_NAMES[model],
+                    model_name(model),
                     (share(found.level), share(found.covered), number(found.width)),
                 )
                 for model, found in scores.coverage.get(target.name, {}).items()

@@ -1,9 +1,9 @@
 """The scores as the page needs them, read once from what the evaluation found.
 
-Only this module knows the shape of `metrics.json`.
+Only this module and `trust` know the shape of `metrics.json`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ MODEL_NAMES: Final = {
     "constant": "Constant floor",
     "ridge": "Ridge baseline",
     "mil": "MIL network",
+    "stack": "Stack of both",
+    "auto": "Automatic choice",
 }
 
 
@@ -46,6 +48,38 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class Contest:
+    """Two models on the same photos, groups drawn anew; None where a single group says nothing.
+
+    Attributes:
+        model: The first.
+        against: The second.
+        difference: The first's global R2 minus the second's.
+        low: Lower bound of its bootstrap interval.
+        high: Upper bound.
+        p_value: How often chance in the groups alone would make such a difference.
+        effect: Cohen's d of the groups' errors.
+    """
+
+    model: str
+    against: str
+    difference: float
+    low: float | None
+    high: float | None
+    p_value: float | None
+    effect: float | None
+
+
+@dataclass(frozen=True)
+class FoldChoice:
+    """Which model the automatic choice took in a fold, and the candidates' inner scores."""
+
+    fold: str
+    model: str
+    scores: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
 class Breakdown:
     """The global score within each part of the photos, such as each fold.
 
@@ -70,6 +104,9 @@ class Scores:
         targets: By target, then model.
         coverage: By target, then model; models without intervals are not there.
         breakdowns: By fold, and by each group column.
+        headline: The model that predicts, which the page speaks of; None if no model ran.
+        contests: Models against the ridge and against the floor.
+        choices: What the automatic choice took, by fold; empty if nothing was chosen.
     """
 
     n_images: int
@@ -79,6 +116,14 @@ class Scores:
     targets: dict[str, dict[str, TargetLine]]
     coverage: dict[str, dict[str, Coverage]]
     breakdowns: tuple[Breakdown, ...]
+    headline: str | None = None
+    contests: tuple[Contest, ...] = ()
+    choices: tuple[FoldChoice, ...] = ()
+
+    def contest(self, model: str, against: str) -> Contest | None:
+        """The comparison of these two, if it was made."""
+        pair = (model, against)
+        return next((c for c in self.contests if (c.model, c.against) == pair), None)
 
 
 def read_scores(metrics: Mapping[str, Any], *, data: DataConfig) -> Scores:
@@ -87,11 +132,13 @@ def read_scores(metrics: Mapping[str, Any], *, data: DataConfig) -> Scores:
     Args:
         metrics: As `metrics.json` has them: `n_images`, `n_groups`, `interval_level`,
             `bootstrap_level` and, by name under `models`, each model's `weighted_r2`,
-            `weighted_r2_interval`, `targets`, `folds` and `group_columns`. Intervals and
-            breakdowns may be missing.
+            `weighted_r2_interval`, `targets`, `folds` and `group_columns`. Intervals, breakdowns,
+            `headline_model`, `comparisons` and `choices` may be missing.
         data: The targets, in the order in which they are shown.
     """
-    models = {name: metrics["models"][name] for name in MODEL_NAMES if name in metrics["models"]}
+    found = metrics["models"]
+    order = (*MODEL_NAMES, *sorted(set(found) - set(MODEL_NAMES)))
+    models = {name: found[name] for name in order if name in found}
     return Scores(
         n_images=metrics["n_images"],
         n_groups=metrics["n_groups"],
@@ -106,7 +153,36 @@ def read_scores(metrics: Mapping[str, Any], *, data: DataConfig) -> Scores:
             for target in data.target_names
         },
         breakdowns=tuple(_breakdowns(models, data.group_columns)),
+        headline=_headline(metrics, models),
+        contests=tuple(_contests(metrics.get("comparisons", ()))),
+        choices=tuple(
+            FoldChoice(fold, found["model"], found["scores"])
+            for fold, found in metrics.get("choices", {}).items()
+        ),
     )
+
+
+def model_name(model: str) -> str:
+    """A model as the page calls it; one from elsewhere keeps its name."""
+    return MODEL_NAMES.get(model, model)
+
+
+def _headline(metrics: Mapping[str, Any], models: Mapping[str, Any]) -> str | None:
+    named = metrics.get("headline_model")
+    return named if named in models else next(reversed(list(models)), None)
+
+
+def _contests(comparisons: Iterable[Mapping[str, Any]]) -> Iterator[Contest]:
+    for found in comparisons:
+        yield Contest(
+            model=found["model"],
+            against=found["against"],
+            difference=found["difference"],
+            low=found["lower"],
+            high=found["upper"],
+            p_value=found["p_value"],
+            effect=found["effect_size"],
+        )
 
 
 def _global(found: Mapping[str, Any]) -> GlobalScore:

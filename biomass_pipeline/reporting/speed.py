@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from biomass_pipeline.benchmark import Benchmark, FolderLoad, ModelRates
-from biomass_pipeline.reporting.figures import LIGHT, Theme, as_png
+from biomass_pipeline.reporting.canvas import LIGHT, Theme, as_png
 
 _WIDTH_INCHES: Final = 10.6
 _BAR_INCHES: Final = 0.27

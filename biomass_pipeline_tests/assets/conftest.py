@@ -12,8 +12,13 @@ from PIL import Image
 
 from biomass_pipeline.assets import Blueprint, build_assets
 from biomass_pipeline.config import Config
+from biomass_pipeline.evaluation import protocols_of
 from biomass_pipeline.manifest import ImageFile, LabelSheet, image_manifest
-from biomass_pipeline.orchestration.partitions import fold_partitions, other_folds
+from biomass_pipeline.orchestration.partitions import (
+    fold_partitions,
+    other_folds,
+    protocol_partitions,
+)
 from biomass_pipeline.store import MemoryFeatures
 from biomass_pipeline_tests.farm import SETTINGS, CountingBackbone
 
@@ -195,6 +200,18 @@ class Stand:
             checkpoints=self.checkpoints,
         )
 
+    def study(self, fold, caches, *, studies):
+        """The result of one fold's search."""
+        return self.call(
+            "tuning_study",
+            caches,
+            self.label_table(),
+            fold=fold,
+            settings=self.settings,
+            checkpoints=self.checkpoints,
+            studies=studies,
+        )
+
     def predictions(self, fold):
         """The result of the held-out predictions of one of three folds."""
         others = [other for other in range(self.config.folds.n_folds) if other != fold]
@@ -223,7 +240,13 @@ def built(config_json, extraction):
     """The assets of one configuration, by name."""
     config = Config.model_validate_json(config_json)
     n_folds = config.folds.n_folds
-    blueprint = Blueprint(config, extraction, fold_partitions(n_folds), other_folds(n_folds))
+    blueprint = Blueprint(
+        config,
+        extraction,
+        folds=fold_partitions(n_folds),
+        protocols=protocol_partitions([protocol.key for protocol in protocols_of(config)]),
+        other_folds=other_folds(n_folds),
+    )
     return {asset.key.to_user_string(): asset for asset in build_assets(blueprint)}
 
 

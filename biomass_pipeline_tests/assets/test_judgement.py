@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 
 from biomass_pipeline.errors import PooledPredictionsError, TooManyQuarantinedError
+from biomass_pipeline.evaluation import compare_protocols
+from biomass_pipeline.evaluation.protocols import PROTOCOL_COLUMNS
+from biomass_pipeline.orchestration import InMemory
 from biomass_pipeline_tests.farm import CountingBackbone
 
 # A row of Dagster's event store should stay below this.
 METADATA_BYTES = 100_000
-MODELS = ("mil", "ridge", "constant")
+MODELS = ("mil", "ridge", "constant", "stack", "auto")
 
 
 @pytest.fixture
@@ -28,6 +31,16 @@ def tables(stand):
             "y_pred": 0.9 * labels["mass_g"],
             "y_lower": 0.5 * labels["mass_g"],
             "y_upper": 1.5 * labels["mass_g"],
+            "y_lower_50": 0.8 * labels["mass_g"],
+            "y_upper_50": labels["mass_g"],
+            "y_lower_80": 0.7 * labels["mass_g"],
+            "y_upper_80": 1.2 * labels["mass_g"],
+            "p_zero": 0.0,
+            "crps": 0.1 * labels["mass_g"],
+            "pit": 0.5,
+            "ood_percentile": 50.0,
+            "chosen": "ridge",
+            "inner_r2": 0.5,
         }
     )
     whole = pd.concat([rows.assign(model=model) for model in MODELS])
@@ -45,11 +58,11 @@ def oof(stand, tables, caches):
 
 
 def evaluation_of(stand, oof):
-    return stand.call("evaluation", oof, stand.label_table())
+    return stand.call("evaluation", oof, stand.label_table(), settings=stand.settings)
 
 
 def test_every_labelled_photo_is_pooled_with_a_plot_small_enough_for_an_event(stand, oof):
-    assert oof.metadata["dagster/row_count"] == 3 * len(stand.labels.rows)
+    assert oof.metadata["dagster/row_count"] == len(MODELS) * len(stand.labels.rows)
     plot = oof.metadata["predicted_against_measured"].value
     found = re.fullmatch(r"!\[[^]]+\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)", plot)
     assert base64.b64decode(found[1]).startswith(b"\x89PNG")
@@ -67,7 +80,7 @@ def test_only_a_photo_that_could_not_be_embedded_may_be_missing(stand, tables, a
     without = {fold: rows[rows["image_id"] != "s0n0"] for fold, rows in tables.items()}
     caches = stand.caches(0, 1, 2)
     oof = stand.call("oof_predictions", without, caches, stand.label_table()).value
-    assert len(oof) == 3 * (len(stand.labels.rows) - 1)
+    assert len(oof) == len(MODELS) * (len(stand.labels.rows) - 1)
     assert evaluation_of(stand, oof).metadata["images"] == 11
     with pytest.raises(PooledPredictionsError, match="s0n0"):
         stand.call("oof_predictions", tables, caches, stand.label_table())
@@ -99,17 +112,69 @@ def test_other_predictions_have_another_version(stand, oof):
     assert evaluation_of(stand, oof.value).data_version != before
 
 
-def test_the_report_is_one_page_with_the_warnings_of_the_labels(stand, oof, caches):
-    stand.labels.warnings = ("line 3: an odd sum",)
+def test_the_headline_is_the_configured_model_with_what_was_chosen(stand, oof):
+    auto = evaluation_of(stand, oof.value).value
+    assert auto["headline_model"] == "auto"
+    assert {fold["model"] for fold in auto["choices"].values()} == {"ridge"}
+    training = stand.config.training.model_copy(update={"model": "stack"})
+    stacked = evaluation_of(stand.with_config(training=training), oof.value).value
+    assert stacked["headline_model"] == "stack"
+
+
+@pytest.fixture
+def documents():
+    return InMemory()
+
+
+@pytest.fixture
+def page(stand, oof, caches, documents):
+    """Render the report of these predictions, with the documents that are there."""
     metrics = evaluation_of(stand, oof.value).value
 
-    def page():
-        tables = (metrics, oof.value, stand.manifest(), caches)
-        return stand.call("report", *tables, labels=stand.labels, settings=stand.settings)
+    def render():
+        return stand.call(
+            "report",
+            metrics,
+            oof.value,
+            stand.manifest(),
+            caches,
+            labels=stand.labels,
+            settings=stand.settings,
+            documents=documents,
+        )
 
+    return render
+
+
+def test_the_report_is_one_page_with_the_warnings_of_the_labels(stand, page):
+    stand.labels.warnings = ("line 3: an odd sum",)
     result = page()
     assert result.value.lstrip().lower().startswith("<!doctype html")
     assert "an odd sum" in result.value
     assert stand.extraction in result.value
     assert result.metadata["dagster/size_bytes"] == len(result.value.encode())
     assert page().data_version == result.data_version
+
+
+def test_what_is_optional_is_shown_when_it_is_there_and_waited_for_by_nobody(
+    stand, oof, page, documents
+):
+    without = page().value
+    comparison = compare_protocols(
+        {"random-3-seed-0": random_folds(oof.value)}, stand.label_table(), config=stand.config
+    )
+    documents.put("protocols", comparison)
+    shown = page().value
+    assert len(shown) > len(without)
+    assert "random" in shown.lower()
+
+
+def random_folds(oof):
+    """Out-of-fold predictions as if photos had been dealt one by one."""
+    table = oof.assign(
+        key="random-3-seed-0",
+        kind="random",
+        split="fold " + oof["fold"].astype("str"),
+        n_train_groups=6,
+    )
+    return table[list(PROTOCOL_COLUMNS)]

@@ -49,23 +49,47 @@ def test_a_label_of_another_fold_decides_and_one_of_its_own_does_not(stand):
     assert after[1] != others
 
 
-def test_the_training_section_is_read_at_each_call(stand):
+def edited(stand, **training):
+    """The same project with other settings of training."""
+    settings = TrainingConfig.model_validate(stand.config.training.model_dump() | training)
+    return stand.with_config(training=settings)
+
+
+OTHER_RIDGE = {"ridge": {"poolings": ("max",), "alphas": (0.1, 1.0)}}
+
+
+@pytest.mark.parametrize(
+    ("change", "decided"),
+    [
+        ({"learning_rate": 0.5}, {"mil_checkpoint"}),
+        ({"covariate_dropout": 0.5}, {"mil_checkpoint"}),
+        (OTHER_RIDGE, {"ridge_baseline"}),
+        ({"inner_fraction": 0.4}, {*MODELS}),
+        ({"seed": 7}, {*MODELS}),
+        ({"model": "ridge"}, set()),
+    ],
+)
+def test_the_training_section_is_read_at_each_call_and_decides_its_own_model(
+    stand, change, decided
+):
     caches = stand.caches(1, 2)
-    before = stand.model("ridge_baseline", 0, caches).fingerprint
-    training = TrainingConfig.model_validate(
-        stand.config.training.model_dump() | {"learning_rate": 0.5}
+    before = {name: stand.model(name, 0, caches, how=CALL) for name in MODELS}
+    after = {name: edited(stand, **change).model(name, 0, caches, how=CALL) for name in MODELS}
+    assert {name for name in MODELS if after[name].data_version != before[name].data_version} == (
+        decided
     )
-    edited = stand.with_config(training=training)
-    assert edited.model("ridge_baseline", 0, caches).fingerprint != before
+    # What did not decide a model finds it as it was.
+    assert {name for name in MODELS if not after[name].metadata["reused"]} == decided
 
 
-def test_held_out_photos_are_predicted_by_every_model(stand):
-    result = stand.predictions(1)
-    table = result.value
-    own = stand.folds().query("fold == 1")["image_id"]
-    assert set(table["model"]) == {"mil", "ridge", "constant"}
-    assert set(table["image_id"]) == set(own)
-    assert len(table) == 3 * len(own)
-    assert set(table["fold"]) == {1}
-    assert result.metadata["photos"] == len(own)
-    assert result.data_version == stand.predictions(1).data_version
+def test_a_covariate_decides_the_network_that_reads_it_and_no_ridge(stand):
+    caches, reading = stand.caches(1, 2), edited(stand, covariates=("season",))
+    labels = stand.label_table()
+    later = labels.assign(date=labels["date"].str.replace("2024-05", "2024-11"))
+
+    def fingerprints(table):
+        seams = {"settings": reading.settings, "checkpoints": reading.checkpoints}
+        return {n: reading.value(n, caches, table, fold=0, **seams).fingerprint for n in MODELS}
+
+    before, after = fingerprints(labels), fingerprints(later)
+    assert {name for name in MODELS if after[name] != before[name]} == {"mil_checkpoint"}

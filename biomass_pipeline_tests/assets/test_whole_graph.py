@@ -81,3 +81,13 @@ def test_in_memory_no_table_touches_the_disk(farm, instance):
     assert np.isfinite(memory.read("feature_cache", 0).load().features).all()
     assert memory.read("report", None).lstrip().lower().startswith("<!doctype html")
     assert memory.read("evaluation", None)["n_images"] == len(farm.rows)
+
+
+def test_what_is_optional_runs_in_memory_too(farm, instance):
+    graph, memory = in_memory(farm, instance)
+    graph.observe()
+    graph.run(graph.select("*"), on_step=lambda _: None)
+    assert all(verdict.fresh for verdict in graph.verdicts(graph.select("*")))
+    assert set(memory.read("protocols", None)["protocols"]) == {"group-k-fold-3", "random-3"}
+    assert memory.read("tuning", None)["nested"]["n_images"] == len(farm.rows)
+    assert len(memory.read("protocol_predictions", "random-3-seed-0")) == 5 * len(farm.rows)

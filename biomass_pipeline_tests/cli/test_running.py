@@ -20,7 +20,7 @@ def test_everything_runs_once_and_says_what_and_why(biomass, farm):
     assert any(line.startswith("  fold 1: 4 of 4 photos") for line in lines)
     assert "21 materializations, 12 photos embedded" in ended.out
     heading = next(line for line in lines if line.startswith("score"))
-    assert heading.split() == ["score", "constant", "ridge", "mil"]
+    assert heading.split() == ["score", "constant", "ridge", "mil", "stack", "auto"]
     assert f"Report: {farm.folder / 'artefacts/report/report.html'}" in lines
     assert "\x1b[" not in ended.out
 
@@ -32,7 +32,7 @@ class TestOnAFinishedFarm:
         assert told.code == 0
         assert told.json["materialized"] == []
         assert told.json["photos_embedded"] == 0
-        assert set(told.json["metrics"]["models"]) == {"constant", "ridge", "mil"}
+        assert set(told.json["metrics"]["models"]) == {"constant", "ridge", "mil", "stack", "auto"}
         assert "Everything is up to date: nothing ran, 0 photos embedded" in biomass("run").out
 
     def test_the_report_is_up_to_date_and_named(self, biomass, done):
@@ -41,7 +41,7 @@ class TestOnAFinishedFarm:
         assert str(done.folder / "artefacts/report/report.html") in ended.out
 
     def test_a_field_can_be_overridden_for_one_run(self, biomass):
-        words = ("--set", "training.learning_rate=0.03", "--select", "ridge_baseline+")
+        words = ("--set", "training.ridge.clip=3.0", "--select", "ridge_baseline+")
         ended = biomass("run", "--json", "--fold", "1", *words)
         assert ended.code == 0
         assert {"ridge_baseline[1]", "fold_predictions[1]"} <= set(ended.json["materialized"])

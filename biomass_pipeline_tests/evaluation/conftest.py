@@ -63,6 +63,14 @@ def folds(labels, assignment):
                             "y_lower": guess - 3,
                             "y_upper": guess + 3,
                             "model": model,
+                            "y_lower_50": guess - 1,
+                            "y_upper_50": guess + 1,
+                            "y_lower_80": guess - 2,
+                            "y_upper_80": guess + 2,
+                            "p_zero": 0.25,
+                            "crps": abs(guess - image[target]) / 2,
+                            "pit": chance.random(),
+                            "ood_percentile": float(4 * int(image["image_id"][2:])),
                         }
                     )
         parts.append(pd.DataFrame(rows))

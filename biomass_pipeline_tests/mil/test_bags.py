@@ -66,6 +66,24 @@ def test_batches_hold_the_same_tiles_as_the_whole():
     assert np.array_equal(joined.numpy(), features.features.astype(np.float32))
 
 
+def test_covariates_follow_their_bags():
+    covariates = np.array([[1.0, np.nan], [2.0, 5.0], [np.nan, 6.0]])
+    bags = BagBatch.from_feature_set(feature_set([1, 2, 3]), covariates=covariates)
+    assert bags.covariates.dtype == torch.float32
+    chosen = bags.select(torch.tensor([2, 0])).covariates.numpy()
+    assert np.array_equal(chosen, covariates[[2, 0]].astype(np.float32), equal_nan=True)
+    parts = list(batches(feature_set([1, 2, 3]), n_bags=2, covariates=covariates))
+    joined = torch.cat([part.covariates for part in parts]).numpy()
+    assert np.array_equal(joined, covariates.astype(np.float32), equal_nan=True)
+    assert bags.with_features(bags.features[..., :2]).covariates is bags.covariates
+
+
+def test_bags_without_covariates_have_none():
+    assert BagBatch.from_feature_set(feature_set([1, 2])).covariates.shape == (2, 0)
+    (part,) = batches(feature_set([1, 2]), n_bags=9)
+    assert part.covariates.shape == (2, 0)
+
+
 def test_a_photo_without_tiles_is_named():
     with pytest.raises(EmptyBagError, match=r"1 bag\(s\) hold no tile: p1"):
         BagBatch.from_feature_set(feature_set([2, 0]))

@@ -1,19 +1,26 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from biomass_pipeline.config import DataConfig
-from biomass_pipeline.mil.calibration import InnerTable, prediction_frame
+from biomass_pipeline.mil.calibration import InnerTable
 from biomass_pipeline.mil.targets import TargetSpec
 
 CSIRO = TargetSpec.from_config(DataConfig())
 
 
-def table(factor, *, noise=0.0, n=40):
+def table(factor, *, noise=0.0, n=40, ranked=False):
     chance = np.random.default_rng(0)
     components = chance.uniform(1, 5, (n, 3))
     y = CSIRO.sums(components * factor + noise * chance.normal(size=(n, 3)))
-    groups = np.array([f"g{i % 10}" for i in range(n)])
-    return InnerTable(groups=groups, y=y, components=components)
+    return InnerTable(
+        image_ids=np.array([f"photo{i}" for i in range(n)]),
+        groups=np.array([f"g{i % 10}" for i in range(n)]),
+        y=y,
+        components=components,
+        ranks=chance.random((n, 3)) if ranked else None,
+    )
 
 
 def test_the_scale_is_what_the_inner_predictions_lack():
@@ -24,10 +31,9 @@ def test_the_scale_is_what_the_inner_predictions_lack():
 def test_the_scale_minimises_the_squared_error():
     inner = table(1.2, noise=1.0)
     best = inner.scale(CSIRO)
-    y = inner.y[:, list(CSIRO.component_columns)]
 
     def error(k):
-        return ((y - inner.components * k) ** 2).sum(axis=0)
+        return (inner.scaled(k).component_residuals(CSIRO) ** 2).sum(axis=0)
 
     for step in (0.99, 1.01):
         assert (error(best) < error(best * step)).all()
@@ -40,38 +46,55 @@ def test_the_scale_cannot_run_away():
 
 def test_a_component_never_predicted_keeps_its_scale():
     inner = table(1.0)
-    nothing = InnerTable(inner.groups, inner.y, np.zeros_like(inner.components))
+    nothing = replace(inner, components=np.zeros_like(inner.components))
     assert nothing.scale(CSIRO).tolist() == [1.0] * 3
 
 
-def test_a_sums_interval_knows_how_its_parts_errors_go_together():
-    inner = table(1.0)
-    error = np.random.default_rng(1).normal(size=(40, 1))
-    opposed = InnerTable(inner.groups, inner.y, inner.components + error * [[1.0, 0.0, -1.0]])
-    width = dict(
-        zip(CSIRO.names, opposed.halfwidths(CSIRO, scale=np.ones(3), level=0.9), strict=True)
-    )
-    assert width["Dry_Green_g"] > 0.5
-    assert width["GDM_g"] == pytest.approx(0, abs=1e-9)
-
-
-def test_intervals_are_about_the_scaled_prediction():
+def test_scaled_predictions_leave_the_labels_alone():
     inner = table(1.5)
-    assert inner.halfwidths(CSIRO, scale=np.full(3, 1.5), level=0.9) == pytest.approx(0, abs=1e-9)
-    assert inner.halfwidths(CSIRO, scale=np.ones(3), level=0.9).min() > 0.5
+    scaled = inner.scaled(np.full(3, 1.5))
+    assert np.abs(scaled.residuals(CSIRO)).max() < 1e-12
+    assert scaled.y is inner.y
+
+
+def test_residuals_of_sums_are_the_sums_of_their_parts_residuals():
+    inner = table(1.0, noise=1.0)
+    np.testing.assert_allclose(
+        inner.residuals(CSIRO), CSIRO.sums(inner.component_residuals(CSIRO)), atol=1e-12
+    )
+
+
+def test_independent_targets_have_residuals_of_their_own():
+    inner = table(1.0, noise=1.0)
+    spec = CSIRO.independent()
+    apart = replace(inner, components=inner.y + 1.0)
+    assert apart.component_residuals(spec) == pytest.approx(np.full((40, 5), -1.0))
 
 
 def test_tables_join_row_by_row():
-    joined = InnerTable.concatenate([table(1.0, n=4), table(1.0, n=6)])
+    joined = InnerTable.concatenate([table(1.0, n=4, ranked=True), table(1.0, n=6, ranked=True)])
     assert joined.y.shape == (10, 5)
-    assert joined.components.shape == (10, 3)
+    assert joined.components.shape == joined.ranks.shape == (10, 3)
     assert joined.groups.shape == (10,)
+    assert joined.image_ids[3:5].tolist() == ["photo3", "photo0"]
 
 
-def test_bounds_stop_at_zero():
-    frame = prediction_frame(
-        ["a"], np.array([[1.0, 2.0, 3.0]]), targets=CSIRO, halfwidths=np.full(5, 4.0)
-    )
-    total = frame[frame["target"] == "Dry_Total_g"].iloc[0]
-    assert (total["y_pred"], total["y_lower"], total["y_upper"]) == (6.0, 2.0, 10.0)
-    assert frame["y_lower"].min() == 0
+def test_ranks_of_some_models_only_are_no_ranks():
+    joined = InnerTable.concatenate([table(1.0, n=4, ranked=True), table(1.0, n=6)])
+    assert joined.ranks is None
+
+
+@pytest.mark.parametrize("ranked", [True, False])
+def test_a_table_survives_a_file_without_objects(tmp_path, ranked):
+    inner = table(1.0, ranked=ranked)
+    np.savez(tmp_path / "inner.npz", other=np.zeros(3), **inner.arrays())
+    with np.load(tmp_path / "inner.npz", allow_pickle=False) as content:
+        found = InnerTable.from_arrays(dict(content))
+    for name, values in inner.arrays().items():
+        np.testing.assert_array_equal(found.arrays()[name], values)
+    assert (found.ranks is None) == (not ranked)
+
+
+def test_a_file_without_a_table_is_noticed():
+    with pytest.raises(KeyError, match="inner_image_ids"):
+        InnerTable.from_arrays({})

@@ -3,31 +3,15 @@ import torch
 
 from biomass_pipeline.config import DataConfig
 from biomass_pipeline.errors import TrainingDivergedError
-from biomass_pipeline.mil.bags import BagBatch
 from biomass_pipeline.mil.losses import Truth
-from biomass_pipeline.mil.module import BagModule, InnerStop, ShuffledBags, TrainingBatch
+from biomass_pipeline.mil.module import ShuffledBags, TrainingBatch, outputs_of, rate_factor
 from biomass_pipeline.mil.targets import TargetSpec
-
-
-def batch_of(n, *, y=1.0):
-    bags = BagBatch(
-        torch.ones(n, 2, 3), torch.ones(n, 2, dtype=torch.bool), torch.full((n, 2), 0.5)
-    )
-    truth = Truth(torch.full((n, 5), y), torch.full((n, 3), y), torch.ones(n, 3, dtype=torch.bool))
-    return TrainingBatch(bags, truth, torch.arange(n))
-
-
-def module_of(training):
-    targets = TargetSpec.from_config(DataConfig()).to_plain()
-    # Weights of their own chance, whatever ran before.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return BagModule(feature_dim=3, targets=targets, training=training.model_dump(mode="json"))
+from biomass_pipeline_tests.mil.modules import bags_of, batch_of, module_of, seeded
 
 
 @pytest.mark.parametrize(("n", "size"), [(10, 4), (3, 16), (8, 4), (1, 1)])
 def test_an_epoch_visits_every_bag_once(n, size):
-    loader = ShuffledBags(batch_of(n), batch_size=size, chance=torch.Generator().manual_seed(0))
+    loader = ShuffledBags(batch_of(n), batch_size=size, chance=seeded())
     seen = [batch.index for batch in loader]
     assert len(seen) == len(loader)
     assert max(len(part) for part in seen) <= size
@@ -35,18 +19,41 @@ def test_an_epoch_visits_every_bag_once(n, size):
 
 
 def test_every_epoch_has_its_own_order():
-    loader = ShuffledBags(batch_of(50), batch_size=50, chance=torch.Generator().manual_seed(0))
+    loader = ShuffledBags(batch_of(50), batch_size=50, chance=seeded())
     first, second = (next(iter(loader)).index for _ in range(2))
     assert not torch.equal(first, second)
 
 
-def test_a_loss_that_is_not_finite_names_photos_and_epoch(quick):
-    module = module_of(quick)
-    module.where, module.image_ids = "fold_3, network 1", ("a", "b")
-    with pytest.raises(
-        TrainingDivergedError, match=r"fold_3, network 1 .*epoch 0.*a, b.*learning_rate"
-    ):
-        module.training_step(batch_of(2, y=float("nan")), 0)
+def test_the_rate_falls_along_a_cosine_to_a_tenth():
+    rates = [rate_factor(epoch, epochs=40, warmup_epochs=0) for epoch in range(41)]
+    assert rates[0] == 1
+    assert rates[20] == pytest.approx(0.55)
+    assert rates[40] == pytest.approx(0.1)
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_the_rate_rises_from_a_tenth_before_that():
+    rates = [rate_factor(epoch, epochs=40, warmup_epochs=4) for epoch in range(40)]
+    assert rates[:5] == pytest.approx([0.1, 0.325, 0.55, 0.775, 1.0])
+    assert rates[22] == pytest.approx(0.55)
+    assert max(rates) == 1
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_warm_up_longer_than_the_training_is_no_error(epochs):
+    rates = [rate_factor(epoch, epochs=epochs, warmup_epochs=9) for epoch in range(epochs)]
+    assert all(0.1 <= rate < 1 for rate in rates)
+
+
+def test_the_optimiser_follows_the_schedule(quick):
+    training = quick.model_copy(update={"warmup_epochs": 2, "epochs": 6})
+    found = module_of(training).configure_optimizers()
+    optimizer, schedule = found["optimizer"], found["lr_scheduler"]["scheduler"]
+    for epoch in range(6):
+        wanted = training.learning_rate * rate_factor(epoch, epochs=6, warmup_epochs=2)
+        assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([wanted] * 2)
+        optimizer.step()
+        schedule.step()
 
 
 def test_biases_do_not_decay(quick):
@@ -56,38 +63,65 @@ def test_biases_do_not_decay(quick):
     assert {p.ndim for p in free["params"]} == {1}
 
 
-class Clock:
-    """Stands in for the trainer: an epoch count and a flag."""
-
-    def __init__(self):
-        self.current_epoch, self.should_stop = 0, False
-
-
-def test_the_best_epochs_weights_come_back_after_patience_runs_out(quick):
-    module, clock = module_of(quick), Clock()
-    stop = InnerStop(batch_of(2, y=3.0), patience=2)
-    bias = module.network.aggregator.density.bias
-    for epoch, value in enumerate([0.0, 1.0, 9.0, 8.0]):
-        assert not clock.should_stop
-        clock.current_epoch = epoch
-        with torch.no_grad():
-            bias.fill_(value)
-        stop.on_train_epoch_end(clock, module)
-    assert clock.should_stop
-    assert stop.best_epoch == 1
-    stop.on_train_end(clock, module)
-    assert module.network.aggregator.density.bias.tolist() == [1.0] * 3
+def test_an_independent_head_puts_out_every_target(quick):
+    targets = TargetSpec.from_config(DataConfig())
+    assert outputs_of(targets, quick) == targets
+    alone = outputs_of(targets, quick.model_copy(update={"head": "independent"}))
+    assert alone.components == targets.names
+    module = module_of(quick.model_copy(update={"head": "independent"})).eval()
+    assert module.network.outputs(batch_of(2).bags).shape == (2, 5)
 
 
-def test_judging_an_epoch_leaves_dropout_on(quick):
-    module = module_of(quick).train()
-    InnerStop(batch_of(2), patience=1).on_train_epoch_end(Clock(), module)
-    assert module.network.training
-
-
-def test_inner_photos_without_a_finite_error_are_named(quick):
+def strange(quick, *, features=None, y=1.0):
     module = module_of(quick)
     module.where, module.image_ids = "fold_3, network 1", ("a", "b")
-    stop = InnerStop(batch_of(2, y=float("nan")), patience=1)
-    with pytest.raises(TrainingDivergedError, match=r"fold_3, network 1 .*epoch 0.*a, b"):
-        stop.on_train_epoch_end(Clock(), module)
+    batch = batch_of(2, y=y)
+    if features is not None:
+        batch = TrainingBatch(bags_of(features), batch.truth, batch.index)
+    return module, batch
+
+
+def test_labels_that_are_not_finite_are_named_with_photos_and_epoch(quick):
+    module, batch = strange(quick, y=float("nan"))
+    words = r"fold_3, network 1 .*epoch 0.*photos a, b.*labels of 2 photo\(s\).*a, b.*label file"
+    with pytest.raises(TrainingDivergedError, match=words):
+        module.training_step(batch, 0)
+
+
+def test_features_that_are_not_finite_are_named(quick):
+    features = torch.ones(2, 2, 3)
+    features[1, 0, 2] = torch.inf
+    features[1, 1, 2] = -torch.inf
+    module, batch = strange(quick, features=features)
+    module.network.scaler.fit(batch.bags)
+    scaled = TrainingBatch(module.network.scaled(batch.bags), batch.truth, batch.index)
+    module.whole = batch
+    words = r"photos a, b\. The likely cause: features of 1 training photo\(s\).*finite: b\. Run"
+    with pytest.raises(TrainingDivergedError, match=words):
+        module.training_step(scaled, 0)
+
+
+def test_else_the_learning_rate_is_named_with_its_value(quick):
+    module, batch = strange(quick.model_copy(update={"learning_rate": 0.125}))
+    with torch.no_grad():
+        next(module.network.parameters()).fill_(torch.inf)
+    words = r"Features and labels are finite.*learning_rate.*it was 0\.125.*gradient_clip"
+    with pytest.raises(TrainingDivergedError, match=words):
+        module.training_step(batch, 0)
+
+
+def test_the_loss_of_an_epoch_is_kept_by_batch(quick):
+    module = module_of(quick)
+    module.training_step(batch_of(2, y=3.0), 0)
+    module.training_step(batch_of(1, y=3.0), 1)
+    assert [count for _, count in module.epoch_losses] == [2, 1]
+    module.on_train_epoch_start()
+    assert module.epoch_losses == []
+
+
+def test_a_batch_selects_labels_with_bags():
+    truth = Truth(torch.arange(15.0).reshape(3, 5), torch.ones(3, 3), torch.ones(3, 3) > 0)
+    batch = TrainingBatch(batch_of(3).bags, truth, torch.arange(3))
+    chosen = batch.select(torch.tensor([2, 0]))
+    assert chosen.index.tolist() == [2, 0]
+    assert chosen.truth.y[:, 0].tolist() == [10.0, 0.0]

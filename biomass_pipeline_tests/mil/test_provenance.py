@@ -6,14 +6,18 @@ import pytest
 from biomass_pipeline.config import DataConfig, TargetConfig, TrainingConfig
 from biomass_pipeline.mil import provenance
 from biomass_pipeline.mil.checkpoints import write_stamp
-from biomass_pipeline.mil.provenance import checkpoint_exists, training_fingerprint
+from biomass_pipeline.mil.provenance import (
+    checkpoint_exists,
+    networks_exist,
+    training_fingerprint,
+)
 
 IMAGES = [("aa", "g1", (1.0, 2.0)), ("bb", "g2", (3.0, 4.0))]
 
 
 def fingerprint_of(**change):
     arguments = {
-        "training": TrainingConfig(),
+        "decides": TrainingConfig().decides_network(),
         "data": DataConfig(),
         "extraction": "e",
         "images": IMAGES,
@@ -24,7 +28,10 @@ def fingerprint_of(**change):
 @pytest.mark.parametrize(
     "change",
     [
-        {"training": TrainingConfig(learning_rate=0.5)},
+        {"decides": TrainingConfig(learning_rate=0.5).decides_network()},
+        {"decides": TrainingConfig().decides_ridge()},
+        {"images": [IMAGES[0], ("bb", "g2", (3.0, float("nan")))]},
+        {"images": [IMAGES[0], ("bb", "g2", (3.0, 4.0, 5.0))]},
         {"extraction": "other"},
         {"images": IMAGES[:1]},
         {"images": IMAGES[::-1]},
@@ -47,6 +54,11 @@ def test_where_files_lie_does_not(data):
     assert fingerprint_of(data=data) == fingerprint_of()
 
 
+def test_a_missing_value_is_the_same_missing_value_every_time():
+    lacking = [IMAGES[0], ("bb", "g2", (3.0, float("nan")))]
+    assert fingerprint_of(images=lacking) == fingerprint_of(images=iter(lacking))
+
+
 def test_a_change_of_code_changes_it(monkeypatch):
     before = fingerprint_of()
     monkeypatch.setattr(provenance, "CODE_VERSION", "next")
@@ -60,6 +72,17 @@ def test_a_fold_exists_when_every_network_and_the_stamp_are_there(tmp_path):
     assert checkpoint_exists(tmp_path, "f", n_seeds=1)
     assert not checkpoint_exists(tmp_path, "f", n_seeds=2)
     assert not checkpoint_exists(tmp_path, "other", n_seeds=1)
+
+
+def test_networks_are_there_when_as_many_are_as_the_stamp_declares(tmp_path):
+    for number in range(2):
+        (tmp_path / f"seed_{number}.ckpt").touch()
+    assert not networks_exist(tmp_path, "f")
+    write_stamp(tmp_path, fingerprint="f", n_seeds=2)
+    assert networks_exist(tmp_path, "f")
+    assert not networks_exist(tmp_path, "other")
+    (tmp_path / "seed_1.ckpt").unlink()
+    assert not networks_exist(tmp_path, "f")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{"])

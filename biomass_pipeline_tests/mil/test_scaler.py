@@ -1,17 +1,11 @@
+import numpy as np
 import pytest
 import torch
 
-from biomass_pipeline.mil.bags import BagBatch
 from biomass_pipeline.mil.scaler import Scaler
+from biomass_pipeline_tests.mil.modules import bags_of, normal
 
-
-def bags_of(features, mask=None):
-    mask = torch.ones(features.shape[:2], dtype=torch.bool) if mask is None else mask
-    return BagBatch(features, mask, mask / mask.sum(dim=1, keepdim=True))
-
-
-def normal(*shape):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+every_scaling = pytest.mark.parametrize("scaling", ["standard", "robust"])
 
 
 def test_training_tiles_become_standard():
@@ -21,24 +15,61 @@ def test_training_tiles_become_standard():
     assert z.std(dim=0, correction=0).numpy() == pytest.approx(1, abs=1e-5)
 
 
-def test_padding_decides_nothing_and_stays_zero():
+def test_robust_takes_median_and_quartiles_in_sd_of_a_normal_distribution():
+    x = 3 + 2 * normal(5000, 2, 3)
+    scaler = Scaler(3, clip=4.0, scaling="robust").fit(bags_of(x))
+    tiles = x.reshape(-1, 3).double().numpy()
+    low, middle, high = np.quantile(tiles, (0.25, 0.5, 0.75), axis=0)
+    assert scaler.centre.numpy() == pytest.approx(middle, rel=1e-6)
+    assert scaler.spread.numpy() == pytest.approx((high - low) / 1.34898, rel=1e-4)
+    assert scaler.spread.numpy() == pytest.approx(2, rel=0.05)
+
+
+def test_a_few_wild_tiles_move_the_standard_scale_and_not_the_robust_one():
+    calm = normal(100, 4, 1)
+    wild = calm.clone()
+    wild[0] = 1e4
+    fitted = {
+        scaling: [Scaler(1, clip=4.0, scaling=scaling).fit(bags_of(x)) for x in (calm, wild)]
+        for scaling in ("standard", "robust")
+    }
+    assert fitted["standard"][1].spread > 100 * fitted["standard"][0].spread
+    assert fitted["robust"][1].spread.item() == pytest.approx(
+        fitted["robust"][0].spread.item(), rel=0.1
+    )
+
+
+def test_a_rare_feature_has_no_quartiles_and_is_scaled_by_its_sd():
+    x = torch.zeros(100, 1, 1)
+    x[:10] = 5.0
+    robust, standard = (
+        Scaler(1, clip=4.0, scaling=scaling).fit(bags_of(x)) for scaling in ("robust", "standard")
+    )
+    assert robust.centre.item() == 0
+    assert robust.spread.item() == standard.spread.item()
+
+
+@every_scaling
+def test_padding_decides_nothing_and_stays_zero(scaling):
     features = normal(10, 3, 2)
     mask = torch.ones(10, 3, dtype=torch.bool)
     mask[:, 2] = False
-    scaler = Scaler(2, clip=4.0).fit(bags_of(features, mask))
-    alone = Scaler(2, clip=4.0).fit(bags_of(features[:, :2]))
-    assert torch.equal(scaler.mean, alone.mean)
-    assert torch.equal(scaler.sd, alone.sd)
+    scaler = Scaler(2, clip=4.0, scaling=scaling).fit(bags_of(features, mask))
+    alone = Scaler(2, clip=4.0, scaling=scaling).fit(bags_of(features[:, :2]))
+    assert torch.equal(scaler.centre, alone.centre)
+    assert torch.equal(scaler.spread, alone.spread)
     assert torch.count_nonzero(scaler(bags_of(features, mask))[~mask]) == 0
 
 
+@every_scaling
 @pytest.mark.parametrize("value", [1e30, -1e30])
-def test_a_stranger_is_clipped(value):
-    scaler = Scaler(1, clip=4.0).fit(bags_of(normal(20, 2, 1)))
+def test_a_stranger_is_clipped(value, scaling):
+    scaler = Scaler(1, clip=4.0, scaling=scaling).fit(bags_of(normal(20, 2, 1)))
     z = scaler(bags_of(torch.full((1, 1, 1), value)))
     assert abs(z.item()) == 4.0
 
 
-def test_a_feature_that_does_not_vary_says_nothing():
-    scaler = Scaler(1, clip=4.0).fit(bags_of(torch.full((5, 2, 1), 7.0)))
+@every_scaling
+def test_a_feature_that_does_not_vary_says_nothing(scaling):
+    scaler = Scaler(1, clip=4.0, scaling=scaling).fit(bags_of(torch.full((5, 2, 1), 7.0)))
     assert scaler(bags_of(torch.full((1, 1, 1), 8.0))).item() == 0

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from biomass_pipeline.config import DataConfig, TargetConfig
-from biomass_pipeline.errors import UnlabelledBagError
+from biomass_pipeline.errors import UnknownCovariateError, UnlabelledBagError
 from biomass_pipeline.mil.targets import TargetSpec, align_labels
 
 CSIRO = TargetSpec.from_config(DataConfig())
@@ -26,6 +26,32 @@ def test_targets_without_identities_stay_independent():
     spec = TargetSpec.from_config(data)
     assert spec.components == spec.names
     assert np.array_equal(np.array(spec.matrix), np.eye(2))
+
+
+def test_independent_targets_are_each_a_component():
+    spec = CSIRO.independent()
+    assert spec.components == spec.names == CSIRO.names
+    y = np.arange(10.0).reshape(2, 5)
+    assert np.array_equal(spec.sums(y), y)
+    assert (spec.weights, spec.detection_limits) == (CSIRO.weights, CSIRO.detection_limits)
+    assert spec.independent() == spec
+
+
+def test_a_limit_is_that_of_its_own_target():
+    """Components may stand anywhere among the targets: limits are looked up by target."""
+    data = DataConfig(
+        targets=(
+            TargetConfig(name="sum", zero_below=9.0),
+            TargetConfig(name="a", zero_below=1.0),
+            TargetConfig(name="b", zero_below=2.0),
+        ),
+        identities={"sum": ("a", "b")},
+    )
+    spec = TargetSpec.from_config(data)
+    assert spec.present(np.array([[3.0, 1.5, 1.5]])).tolist() == [[True, False]]
+    assert spec.independent().present(np.array([[3.0, 1.5, 1.5]])).tolist() == [
+        [False, True, False]
+    ]
 
 
 def test_a_spec_survives_json():
@@ -64,3 +90,30 @@ def test_a_bag_without_a_finite_label_is_named(value):
     labels = pd.DataFrame({"image_id": ["a", "b"], "group": ["g", "g"], "m": [1.0, value]})
     with pytest.raises(UnlabelledBagError, match=r"2 photo\(s\).*no finite label.*: b, c"):
         align_labels(labels, ["a", "b", "c"], names=["m"])
+
+
+LABELS = pd.DataFrame(
+    {
+        "image_id": ["a", "b"],
+        "group": ["g", "h"],
+        "m": [1.0, 2.0],
+        "height_cm": [5.0, np.nan],
+        "date": ["2024-01-01", None],
+    }
+)
+
+
+def test_covariates_come_in_the_order_of_the_bags_and_may_be_missing():
+    aligned = align_labels(LABELS, ["b", "a"], names=["m"], covariates=["height_cm"])
+    assert np.array_equal(aligned.covariates, [[np.nan], [5.0]], equal_nan=True)
+    assert aligned.select(np.array([1])).covariates.tolist() == [[5.0]]
+    assert align_labels(LABELS, ["a"], names=["m"]).covariates.shape == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("covariates", "date_column", "words"),
+    [(["ndvi"], None, "ndvi"), (["season"], None, "season"), (["season"], "day", "day")],
+)
+def test_a_covariate_that_is_no_column_is_refused_in_training(covariates, date_column, words):
+    with pytest.raises(UnknownCovariateError, match=words):
+        align_labels(LABELS, ["a"], names=["m"], covariates=covariates, date_column=date_column)

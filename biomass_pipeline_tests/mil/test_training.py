@@ -8,11 +8,21 @@ import torch
 
 from biomass_pipeline.config import DataConfig
 from biomass_pipeline.errors import TooFewGroupsError, TrainingDivergedError, UnlabelledBagError
+from biomass_pipeline.mil import training as training_module
 from biomass_pipeline.mil.prediction import predict
+from biomass_pipeline.mil.predictive import PredictionSpec
 from biomass_pipeline.mil.targets import Recipe
-from biomass_pipeline.mil.training import train_fold
+from biomass_pipeline.mil.training import TrainingRecords, train_fold
 
-LEVEL = 0.9
+SPEC = PredictionSpec(levels=(0.9,), headline=0.9, conformal="pooled", n_draws=20, seed=0)
+
+
+def next_of(mixture):
+    return next(iter(mixture))
+
+
+def frame_of(trained, features, **options):
+    return predict(trained, features, spec=SPEC, **options).frame()
 
 
 def r2(frame, field, target):
@@ -45,7 +55,7 @@ def train(five_field, five_recipe, tmp_path):
 
 
 @pytest.mark.parametrize("aggregator", ["additive_density", "gated_attention"])
-@pytest.mark.parametrize("loss", ["huber", "ziln"])
+@pytest.mark.parametrize("loss", [{"huber": 1.0}, {"ziln": 1.0, "huber": 5.0}], ids=next_of)
 def test_a_linear_density_is_learnt_and_holds_on_new_photos(
     train, make_field, quick, one_target, aggregator, loss
 ):
@@ -56,7 +66,7 @@ def test_a_linear_density_is_learnt_and_holds_on_new_photos(
         field=make_field(one_target, 80), recipe=Recipe(one_target, training, fingerprint="f")
     )
     new = make_field(one_target, 60, seed=9, name="new")
-    assert r2(predict(trained, new.features, level=LEVEL), new, "cover") > 0.85
+    assert r2(frame_of(trained, new.features), new, "cover") > 0.85
 
 
 def test_shuffled_labels_teach_nothing(train, make_field, quick, one_target):
@@ -65,7 +75,7 @@ def test_shuffled_labels_teach_nothing(train, make_field, quick, one_target):
     recipe = Recipe(one_target, quick, fingerprint="f")
     trained = train(field=replace(field, labels=labels), recipe=recipe)
     new = make_field(one_target, 60, seed=9, name="new")
-    assert r2(predict(trained, new.features, level=LEVEL), new, "cover") < 0.2
+    assert r2(frame_of(trained, new.features), new, "cover") < 0.2
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(train, five_recipe):
@@ -116,10 +126,10 @@ def test_inner_photos_decide_when_to_stop_and_nothing_else(train, five_field, fi
 
 
 def test_a_photo_from_another_world_cannot_leave_the_training_range(five_trained, five_field):
-    usual = predict(five_trained, five_field.features, level=LEVEL)["y_pred"].max()
+    usual = frame_of(five_trained, five_field.features)["y_pred"].max()
     features = five_field.features
     wild = replace(features, features=np.full(features.features.shape, 3e4, dtype=np.float32))
-    predicted = predict(five_trained, wild, level=LEVEL)["y_pred"]
+    predicted = frame_of(five_trained, wild)["y_pred"]
     assert np.isfinite(predicted).all()
     assert predicted.max() < 20 * usual
 
@@ -135,10 +145,48 @@ def test_an_interrupted_ensemble_keeps_what_is_complete(train, tmp_path):
     assert not list(folder.glob("*.partial"))
 
 
+def test_a_training_that_is_interrupted_goes_on_and_tidies_up(train, tmp_path, monkeypatch):
+    """The first network is trained and not yet written when all ends."""
+    folder = tmp_path / "fold_0"
+    with monkeypatch.context() as patch:
+        patch.setattr(training_module, "save_network", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train()
+    assert [path.name for path in folder.iterdir()] == ["seed_0.last.ckpt"]
+    trained = train(records=TrainingRecords(checkpoint_every_epochs=1))
+    assert {path.name for path in folder.iterdir()} == {"seed_0.ckpt", "seed_1.ckpt", "stamp.json"}
+    assert same(state_of(trained), state_of(train(name="clean")))
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_a_state_that_outlived_its_network_is_removed(train, tmp_path):
+    train()
+    left = tmp_path / "fold_0" / "seed_1.last.ckpt"
+    left.write_bytes(b"left by a kill between two steps")
+    train()
+    assert not left.exists()
+
+
+def test_logs_lie_beside_the_checkpoints_and_change_none_of_them(train, tmp_path):
+    train(name="plain")
+    train(name="logged", records=TrainingRecords(loggers=("csv", "tensorboard")))
+    plain, logged = tmp_path / "plain", tmp_path / "logged"
+    for number in range(2):
+        folder = logged / "logs" / f"seed_{number}"
+        assert {path.name for path in folder.iterdir()} == {"csv", "tensorboard"}
+        assert len((folder / "csv" / "metrics.csv").read_text().splitlines()) == 16
+        name = f"seed_{number}.ckpt"
+        assert (plain / name).read_bytes() == (logged / name).read_bytes()
+    assert not (plain / "logs").exists()
+
+
 def test_labels_that_explode_stop_the_training_by_name(train, five_field):
     labels = five_field.labels.copy()
     labels.loc[5, list(DataConfig().target_names)] = 1e100
-    with pytest.raises(TrainingDivergedError, match="fold_0, network 0"):
+    with pytest.raises(TrainingDivergedError, match=r"fold_0, network 0 .*photo005"):
         train(field=replace(five_field, labels=labels))
 
 
@@ -159,5 +207,5 @@ def test_a_gpu_learns_as_well(train, make_field, quick, one_target):
     recipe = Recipe(one_target, quick, fingerprint="f")
     field = make_field(one_target, 120)
     trained = train(field=field, recipe=recipe, device="cuda")
-    predicted = predict(trained, field.features, level=LEVEL, device="cuda")
+    predicted = frame_of(trained, field.features, device="cuda")
     assert r2(predicted, field, "cover") > 0.7

@@ -1,16 +1,21 @@
 """Each check passes where it should, and fails with a sentence that names what is wrong."""
 
+from dataclasses import dataclass
+
+import dagster as dg
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biomass_pipeline.config import DataConfig
+from biomass_pipeline.config import DataConfig, TargetConfig
 from biomass_pipeline.errors import TooManyQuarantinedError
 from biomass_pipeline.manifest import check_quarantine
 from biomass_pipeline.orchestration.checks import build_checks
+from biomass_pipeline.store import FeatureSet
 
-MODELS = ("mil", "ridge", "constant")
+MODELS = ("constant", "ridge", "mil", "stack", "auto")
 
 
 def check(name, *tables, **data):
@@ -68,6 +73,83 @@ class TestGroups:
         assert not found.passed
         assert found.description == "1 of 2 groups are in more than one fold."
         assert found.metadata["groups"].value == ["g"]
+
+
+@dataclass
+class Kept:
+    """A cache that is in memory."""
+
+    features: FeatureSet
+
+    def load(self):
+        return self.features
+
+
+class TestLeaks:
+    n_photos = 24
+
+    def tables(self, *, leaking):
+        """Photos of six sessions in three folds, and one feature that may be the mass itself."""
+        chance = np.random.default_rng(0)
+        mass = chance.gamma(4.0, 5.0, self.n_photos)
+        rows = pd.DataFrame(
+            {
+                "image_id": [f"p{number:02d}" for number in range(self.n_photos)],
+                "group": [f"g{number // 4}" for number in range(self.n_photos)],
+                "fold": [number // 4 % 3 for number in range(self.n_photos)],
+                "target": "mass_g",
+                "y_true": mass,
+            }
+        )
+        said = {"constant": mass.mean(), "mil": mass + chance.normal(0, 3, self.n_photos)}
+        oof = pd.concat([rows.assign(model=m, y_pred=y) for m, y in said.items()])
+        features = chance.normal(0, 1, (self.n_photos, 3))
+        features[:, 1] = mass / 10 if leaking else features[:, 1]
+        caches = {
+            fold: Kept(feature_set(members.index, features))
+            for fold, members in rows.groupby("fold")
+        }
+        return oof, caches
+
+    def found(self, **how):
+        targets = (TargetConfig(name="mass_g"),)
+        tables = self.tables(**how)
+        return check("no_leak_is_suspected", *tables, targets=targets, identities={})
+
+    def test_nothing_suspicious_passes_and_says_what_was_looked_at(self):
+        found = self.found(leaking=False)
+        assert found.passed, found.description
+        assert found.description == "None of 6 alarms is raised."
+        assert {"below_floor", "leaking_feature", "twins_across_folds"} < set(found.metadata)
+
+    def test_a_feature_that_is_the_mass_is_a_warning_with_the_next_step(self):
+        found = self.found(leaking=True)
+        assert not found.passed
+        assert found.severity == dg.AssetCheckSeverity.WARN
+        assert "Feature 1 alone correlates" in found.description
+        assert "To do: find out what this feature is" in found.description
+
+    def test_it_never_blocks(self):
+        (spec,) = [
+            spec
+            for check in build_checks(DataConfig())
+            for spec in check.check_specs
+            if spec.name == "no_leak_is_suspected"
+        ]
+        assert not spec.blocking
+
+
+def feature_set(numbers, features):
+    """One tile a photo."""
+    n = len(numbers)
+    return FeatureSet(
+        features=features[numbers].astype(np.float16),
+        coords=np.zeros((n, 2), np.int32),
+        area_weight=np.ones(n, np.float32),
+        image_ids=tuple(f"p{number:02d}" for number in numbers),
+        image_sha256=tuple(f"{number:064x}" for number in numbers),
+        offsets=np.arange(n + 1),
+    )
 
 
 class TestCoverage:

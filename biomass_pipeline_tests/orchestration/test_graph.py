@@ -1,10 +1,13 @@
 """The map of the graph, pinned: a new asset or arrow costs a line here."""
 
+from functools import cache
+
 import dagster as dg
 import pytest
 
 from biomass_pipeline.config import load_config
 from biomass_pipeline.orchestration import build_definitions
+from biomass_pipeline.orchestration.jobs import OPTIONAL, SOURCES, STAGES, jobs
 from biomass_pipeline.project import Project
 
 EDGES = {
@@ -24,9 +27,14 @@ EDGES = {
         "feature_cache",
         "label_table",
         "fold_assignment",
+        "training_config",
     },
+    "protocol_predictions": {"feature_cache", "label_table", "training_config"},
+    "protocols": {"protocol_predictions", "label_table"},
+    "tuning_study": {"feature_cache", "label_table", "training_config"},
+    "tuning": {"tuning_study", "feature_cache", "label_table", "training_config"},
     "oof_predictions": {"fold_predictions", "feature_cache", "label_table"},
-    "evaluation": {"oof_predictions", "label_table"},
+    "evaluation": {"oof_predictions", "label_table", "training_config"},
     "report": {
         "evaluation",
         "oof_predictions",
@@ -34,6 +42,9 @@ EDGES = {
         "feature_cache",
         "raw_labels",
         "training_config",
+        # What is optional is shown when it is there.
+        "protocols",
+        "tuning",
     },
 }
 BY_FOLD = {
@@ -42,6 +53,7 @@ BY_FOLD = {
     "mil_checkpoint",
     "ridge_baseline",
     "fold_predictions",
+    "tuning_study",
 }
 
 
@@ -71,12 +83,23 @@ def test_every_asset_has_a_group_a_kind_a_code_version_and_a_sentence(defs):
 
 def test_folds_are_partitions_from_the_configuration(defs):
     graph = defs.resolve_asset_graph()
-    partitioned = {
-        key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned
+    keys = {
+        key.to_user_string(): graph.get(key).partitions_def.get_partition_keys()
+        for key in graph.get_all_asset_keys()
+        if graph.get(key).is_partitioned
     }
-    assert partitioned == BY_FOLD
-    keys = graph.get(dg.AssetKey("feature_cache")).partitions_def.get_partition_keys()
-    assert keys == ["0", "1", "2", "3", "4"]
+    protocols = keys.pop("protocol_predictions")
+    assert keys == {name: ["0", "1", "2", "3", "4"] for name in BY_FOLD}
+    assert protocols[:5] == [f"group-k-fold-5-seed-{seed}" for seed in range(5)]
+    assert {"leave-out-State", "forward-4", "random-5-seed-0"} < set(protocols)
+
+
+def test_a_study_and_a_protocol_read_every_fold(defs):
+    """The fold's own photos only judge what its study found; the study itself never sees them."""
+    graph, caches = defs.resolve_asset_graph(), dg.AssetKey("feature_cache")
+    for asset, part in (("tuning_study", "2"), ("protocol_predictions", "forward-4")):
+        upstream = graph.get_parent_partition_keys_for_child(part, caches, dg.AssetKey(asset))
+        assert set(upstream.partitions_subset.get_partition_keys()) == set("01234")
 
 
 @pytest.mark.parametrize("model", ["mil_checkpoint", "ridge_baseline"])
@@ -101,7 +124,28 @@ def test_only_one_heavy_step_runs_at_a_time(defs):
     assert {name for name, pool in pools.items() if pool == "gpu"} == {
         "feature_cache",
         "mil_checkpoint",
+        "protocol_predictions",
+        "tuning_study",
+        "tuning",
     }
+
+
+def test_what_is_optional_is_off_the_way_from_photos_to_report():
+    """Nothing but the report, and what is optional itself, waits for an optional asset."""
+    optional = {asset for stage in OPTIONAL for asset in STAGES[stage]}
+    assert optional == {"protocol_predictions", "protocols", "tuning_study", "tuning"}
+    assert {name for name, parents in EDGES.items() if parents & optional} == {
+        "protocols",
+        "tuning",
+        "report",
+    }
+
+
+def test_every_asset_is_made_by_one_job(defs):
+    staged = [asset for assets in STAGES.values() for asset in assets]
+    assert sorted([*staged, *SOURCES]) == sorted(EDGES)
+    assert {job.name for job in jobs()} == {"observe", *STAGES}
+    assert list(STAGES) == ["prepare", "extract", "train", "validate", "tune", "evaluate"]
 
 
 def test_checks_guard_the_tables(defs):
@@ -111,12 +155,20 @@ def test_checks_guard_the_tables(defs):
         "no_group_straddles_folds",
         "features_are_finite",
         "each_photo_is_predicted_once",
+        "no_leak_is_suspected",
     }
 
 
-def code_version(override, asset):
+@cache
+def code_versions(override):
+    """The code version of every asset under one override."""
     defs = build_definitions(Project(None, (), (), load_config(None, overrides=[override])))
-    return defs.resolve_asset_graph().get(dg.AssetKey(asset)).code_version
+    graph = defs.resolve_asset_graph()
+    keys = graph.materializable_asset_keys
+    return {key.to_user_string(): graph.get(key).code_version for key in keys}
+
+
+JUDGED = {"fold_predictions", "protocol_predictions", "protocols", "evaluation", "report"}
 
 
 @pytest.mark.parametrize(
@@ -128,17 +180,21 @@ def code_version(override, asset):
         ("folds.seed=3", {"fold_assignment", "report"}),
         ("data.images=elsewhere", {"report"}),
         ("data.quadrat_area_m2=1.0", {"evaluation", "report"}),
-        ("evaluation.interval_level=0.8", {"fold_predictions", "evaluation", "report"}),
+        ("evaluation.interval_level=0.85", JUDGED),
+        ("evaluation.n_draws=300", JUDGED),
+        # A protocol's own content is decided by the key of its partition.
+        ("evaluation.protocols.group_seeds=2", {"protocols"}),
+        ("evaluation.protocols.n_networks=2", {"protocol_predictions"}),
         ("training.learning_rate=0.1", set()),
+        ("training.model=ridge", set()),
+        ("tuning.n_trials=3", {"tuning_study", "tuning"}),
+        ("tuning.sampler=random", {"tuning_study", "tuning"}),
+        ("tuning.timeout_s=60", set()),
+        ("tuning.storage=sqlite:///elsewhere.sqlite3", set()),
         ("data.max_quarantined_fraction=0.5", {"label_table", "evaluation", "report"}),
         ("compute.batch_size=1", set()),
     ],
 )
 def test_a_code_version_changes_with_its_part_of_the_configuration_only(override, changed):
-    assets = [name for name in EDGES if name not in {"raw_images", "raw_labels", "training_config"}]
-    found = {
-        name
-        for name in assets
-        if code_version(override, name) != code_version("compute.batch_size=4", name)
-    }
-    assert found == changed
+    before, after = code_versions("compute.batch_size=4"), code_versions(override)
+    assert {name for name in before if after[name] != before[name]} == changed

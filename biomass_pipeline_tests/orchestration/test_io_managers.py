@@ -19,11 +19,12 @@ from biomass_pipeline.errors import (
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.orchestration import InMemory
 from biomass_pipeline.orchestration.io_managers import (
-    ByFold,
+    ByPart,
     Checkpoints,
     Documents,
     FeatureHandles,
     ParquetTables,
+    part_of,
 )
 from biomass_pipeline.store import Cache, FeatureFolder, FoldContents, Stamp
 from biomass_pipeline_tests.store.fold import Rows
@@ -42,28 +43,29 @@ def tables(request, layout):
     return InMemory() if request.param == "memory" else ParquetTables(layout)
 
 
-def loaded(manager, *, n_folds, mapping=None):
+def loaded(manager, *, n_folds=0, keys=None, mapping=None):
     """What an asset is given that depends on a partitioned one."""
-    folds = dg.StaticPartitionsDefinition([str(fold) for fold in range(n_folds)])
+    keys = keys or [str(fold) for fold in range(n_folds)]
+    folds = dg.StaticPartitionsDefinition(keys)
     # A mapping without fields is a tuple of none, so it counts as false.
     partitioned = mapping is not None
     seen = {}
 
     @dg.asset(partitions_def=folds)
     def upstream(context: dg.AssetExecutionContext) -> pd.DataFrame:
-        return TABLE.assign(fold=int(context.partition_key))
+        return TABLE.assign(fold=part_of(context.partition_key))
 
     @dg.asset(
         ins={"upstream": dg.AssetIn(partition_mapping=mapping)},
         partitions_def=folds if partitioned else None,
     )
-    def downstream(upstream: dict[int, pd.DataFrame]) -> None:
+    def downstream(upstream: dict) -> None:
         seen.update(upstream)
 
     with dg.DagsterInstance.ephemeral() as instance:
         options = {"instance": instance, "resources": {"io_manager": manager}}
-        for fold in range(n_folds):
-            dg.materialize([upstream], partition_key=str(fold), **options)
+        for key in keys:
+            dg.materialize([upstream], partition_key=key, **options)
         chosen = {"selection": [downstream], **options}
         if partitioned:
             chosen["partition_key"] = "0"
@@ -77,6 +79,10 @@ class TestFanIn:
         seen = loaded(tables, n_folds=2, mapping=others)
         assert set(seen) == {1}
         assert (seen[1]["fold"] == 1).all()
+
+    def test_protocols_come_by_their_keys(self, tables):
+        keys = ["forward-4", "random-5-seed-0"]
+        assert set(loaded(tables, keys=keys)) == set(keys)
 
     def test_the_same_fold_comes_as_a_dict(self, tables):
         seen = loaded(tables, n_folds=2, mapping=dg.IdentityPartitionMapping())
@@ -116,6 +122,29 @@ class TestTables:
     def test_predictions_have_their_own_folder(self, layout, tmp_path):
         ParquetTables(layout).write("oof_predictions", None, TABLE)
         assert (tmp_path / "predictions" / "oof_predictions.parquet").exists()
+
+    @pytest.mark.parametrize("part", ["forward-4", 4, None])
+    def test_parts_of_one_asset_do_not_meet(self, tables, part):
+        for number, each in enumerate(["forward-4", 4, None, "group-k-fold-4-seed-0"]):
+            tables.write("protocol_predictions", each, TABLE.assign(number=number))
+        expected = {"forward-4": 0, 4: 1, None: 2}[part]
+        assert set(tables.read("protocol_predictions", part)["number"]) == {expected}
+
+    def test_protocols_and_studies_lie_with_their_results(self, layout, tmp_path):
+        manager = ParquetTables(layout)
+        manager.write("protocol_predictions", "forward-4", TABLE)
+        manager.write("tuning_study", 2, TABLE)
+        assert (tmp_path / "evaluation/protocol_predictions/forward-4.parquet").exists()
+        assert (tmp_path / "tuning/tuning_study/fold_2.parquet").exists()
+
+
+def test_a_partition_is_a_fold_by_its_number_or_a_name():
+    assert [part_of(key) for key in ("0", "12", "forward-4", "random-5-seed-0")] == [
+        0,
+        12,
+        "forward-4",
+        "random-5-seed-0",
+    ]
 
 
 def test_a_partial_file_does_not_count(layout):
@@ -241,7 +270,12 @@ class TestDocuments:
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("evaluation", {"r2": 0.9, "by_target": [1, None]}), ("report", "<p>Grün, 1 m²</p>")],
+        [
+            ("evaluation", {"r2": 0.9, "by_target": [1, None]}),
+            ("protocols", {"random-5": {"r2": 0.9}}),
+            ("tuning", {"best": {"loss": "huber"}}),
+            ("report", "<p>Grün, 1 m²</p>"),
+        ],
     )
     def test_what_is_written_is_read(self, documents, name, value):
         assert not documents.has(name, None)
@@ -249,7 +283,7 @@ class TestDocuments:
         assert documents.has(name, None)
         assert documents.read(name, None) == value
 
-    @pytest.mark.parametrize("name", ["evaluation", "report"])
+    @pytest.mark.parametrize("name", ["evaluation", "protocols", "tuning", "report"])
     def test_what_was_never_written_is_missing(self, documents, name):
         with pytest.raises(MissingTableError, match=f"`{name}` has nothing"):
             documents.read(name, None)
@@ -257,4 +291,4 @@ class TestDocuments:
 
 def test_every_way_of_keeping_says_what_it_has():
     with pytest.raises(TypeError, match="has, read, write"):
-        ByFold()
+        ByPart()

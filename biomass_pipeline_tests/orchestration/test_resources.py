@@ -110,6 +110,24 @@ class TestLedger:
         assert ledger.read().equals(sheet)
 
 
+class TestStudies:
+    def test_they_are_in_one_file_under_the_root(self, farm, resources):
+        url = resources["studies"].storage_url()
+        assert url == f"sqlite:///{farm.folder / 'artefacts/tuning/studies.sqlite3'}"
+
+    def test_or_in_the_configured_database(self, farm):
+        url = "postgresql://biomass@host/studies"
+        farm.write(tuning={"storage": url})
+        assert build_resources(farm.project())["studies"].storage_url() == url
+
+    def test_the_recommendation_is_one_file_written_whole(self, farm, resources):
+        for text in ("training: {}\n", "training: {epochs: 3}\n"):
+            file = resources["studies"].recommend(text)
+            assert file == farm.folder / "artefacts" / "tuning" / "best.yaml"
+            assert file.read_text(encoding="utf-8") == text
+        assert [path.name for path in file.parent.iterdir()] == ["best.yaml"]
+
+
 class TestBackbone:
     def backbone(self, farm, **known):
         farm.write(backbone={"name": "colour-texture"}, compute={"device": "cpu"})

@@ -3,19 +3,23 @@
 import json
 import shutil
 
+import dagster as dg
 import pandas as pd
 import pytest
 
 from biomass_pipeline.cli.running import run_stale
 from biomass_pipeline.errors import (
+    MissingCacheError,
     TooManyQuarantinedError,
     UnknownSelectionError,
 )
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.orchestration import Node, open_instance
+from biomass_pipeline.orchestration.staleness import nodes
 from biomass_pipeline.store import open_cache
 from biomass_pipeline_tests.farm import CountingBackbone, Farm, build_farm, every, graph_of, run_all
 
+OPTIONAL = {"protocol_predictions", "protocols", "tuning_study", "tuning"}
 PREPARE = ["fold_assignment", "image_manifest", "label_table"]
 JUDGE = ["evaluation", "oof_predictions", "report"]
 TRAIN = [*every("fold_predictions"), *every("mil_checkpoint"), *every("ridge_baseline")]
@@ -150,6 +154,29 @@ class TestIncrementality:
         after = training_fingerprints(done)
         assert {k for k in before if before[k] == after[k]} == {fold}
 
+    def test_the_other_choice_of_model_trains_nothing(self, done, instance):
+        before = training_fingerprints(done)
+        done.write(training={"model": "ridge"})
+        ran, n_tiles = rerun(done, instance)
+        assert n_tiles == 0
+        assert {"evaluation", "report"} <= {*ran}
+        assert training_fingerprints(done) == before
+        text = (done.folder / "artefacts/evaluation/metrics.json").read_text(encoding="utf-8")
+        assert json.loads(text)["headline_model"] == "ridge"
+
+    def test_a_suspected_leak_is_a_warning_and_the_report_is_made(self, done, instance):
+        """The farm's mass is a feature of its photos, so the alarm is right to ring."""
+        (done.folder / "artefacts" / "predictions" / "oof_predictions.parquet").unlink()
+        ran, _ = rerun(done, instance)
+        assert "oof_predictions" in ran
+        key = dg.AssetCheckKey(dg.AssetKey("oof_predictions"), "no_leak_is_suspected")
+        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        check = records[0].event.dagster_event.asset_check_evaluation_data
+        assert (check.passed, check.blocking) == (False, False)
+        assert check.severity == dg.AssetCheckSeverity.WARN
+        assert "Feature 1 alone correlates 1.0000 with mass_g" in check.description
+        assert rerun(done, instance) == ([], 0)
+
     def test_a_deleted_file_is_made_again_and_nothing_after_it(self, done, instance):
         (done.folder / "artefacts" / "patch_index" / "fold_1.parquet").unlink()
         assert rerun(done, instance) == (["patch_index[1]"], 0)
@@ -206,6 +233,10 @@ def test_model_k_trains_without_partition_k(farm, instance):
         path.unlink()
     models = [Node("mil_checkpoint", "1"), Node("ridge_baseline", "1")]
     assert graph.run(models, on_step=lambda _: None) == models
+    # The others do need it: the file that was deleted is the one that is read.
+    for model in (Node("mil_checkpoint", "0"), Node("ridge_baseline", "2")):
+        with pytest.raises(MissingCacheError, match=r"fold_1\.h5"):
+            graph.run([model], on_step=lambda _: None)
 
 
 @pytest.mark.slow
@@ -289,6 +320,40 @@ class TestSelection:
     def test_dagsters_own_spellings_still_work(self, graph, selection):
         chosen = {node.asset for node in graph.select(selection)}
         assert chosen == {"image_manifest", "label_table"}
+
+    def test_what_is_optional_is_left_alone_unless_it_is_named(self, graph):
+        usual = {node.asset for node in graph.select()}
+        assert not OPTIONAL & usual
+        for selection in ("feature_cache+", "label_table+", "+report", "*report", "raw_images*"):
+            assert not OPTIONAL & {node.asset for node in graph.select(selection)}
+
+    @pytest.mark.parametrize(
+        ("selection", "stage"),
+        [
+            ("protocols", {"protocols"}),
+            ("+protocols", {"protocol_predictions", "protocols"}),
+            ("protocol_predictions", {"protocol_predictions"}),
+            ("+tuning or +report", {"tuning_study", "tuning"}),
+            ('key:"tuning_study"', {"tuning_study"}),
+            ('group:"validation"', {"protocol_predictions", "protocols"}),
+            ("group:tuning", {"tuning_study", "tuning"}),
+        ],
+    )
+    def test_a_name_takes_its_own_stage_and_no_other_optional_one(self, graph, selection, stage):
+        assert OPTIONAL & {node.asset for node in graph.select(selection)} == stage
+
+    @pytest.mark.parametrize("everything", ["*", " * "])
+    def test_a_star_takes_everything(self, graph, everything):
+        assert graph.select(everything) == nodes(graph.defs)
+
+    def test_a_fold_of_a_study_is_selected_and_no_protocol_has_one(self, graph):
+        assert [str(node) for node in graph.select("tuning_study", fold=1)] == ["tuning_study[1]"]
+        with pytest.raises(UnknownSelectionError):
+            graph.select("protocol_predictions", fold=1)
+
+    def test_a_refusal_counts_folds_and_no_protocols(self, graph):
+        with pytest.raises(UnknownSelectionError, match="Folds: 0 to 2, of those"):
+            graph.select(fold=7)
 
     def test_a_fold_alone_selects_its_model_and_what_it_learns_from(self, graph):
         found = {str(node) for node in graph.select(fold=1)}

@@ -7,8 +7,9 @@ from PIL import Image
 
 from biomass_pipeline.config import DataConfig, TargetConfig
 from biomass_pipeline.errors import UndefinedScoreError
-from biomass_pipeline.reporting import figures
-from biomass_pipeline.reporting.figures import DARK, LIGHT, predicted_against_measured
+from biomass_pipeline.reporting import canvas
+from biomass_pipeline.reporting.canvas import DARK, LIGHT
+from biomass_pipeline.reporting.figures import predicted_against_measured
 
 
 def data_of(*names, unit="g"):
@@ -54,20 +55,6 @@ def rgb(colour):
 
 def count_near(pixels, colour, *, within=40):
     return int((np.abs(pixels - rgb(colour)).max(axis=2) < within).sum())
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The matplotlib figures that were turned into PNG."""
-    seen = []
-    canvas = figures.FigureCanvasAgg
-
-    def noted(figure):
-        seen.append(figure)
-        return canvas(figure)
-
-    monkeypatch.setattr(figures, "FigureCanvasAgg", noted)
-    return seen
 
 
 @pytest.mark.parametrize("names", [("a",), ("a", "b", "c", "d")])
@@ -205,7 +192,7 @@ def test_a_figure_that_is_too_large_is_drawn_coarser(monkeypatch):
     data = data_of("a")
     oof = predictions(data, ["g"])
     fine = decoded(predicted_against_measured(oof, data=data, model="mil"))
-    monkeypatch.setattr(figures, "_LIMIT_BYTES", 1)
+    monkeypatch.setattr(canvas, "_LIMIT_BYTES", 1)
 
     coarse = decoded(predicted_against_measured(oof, data=data, model="mil"))
 

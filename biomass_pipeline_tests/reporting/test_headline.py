@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from biomass_pipeline.config import DataConfig, TargetConfig
 from biomass_pipeline.reporting.headline import headline, unseen_groups, verdicts
-from biomass_pipeline.reporting.scores import GlobalScore, Scores
+from biomass_pipeline.reporting.scores import Contest, FoldChoice, GlobalScore, Scores
 
 CSIRO = DataConfig()
 
@@ -87,15 +89,93 @@ def test_what_is_held_out_is_named(columns, word):
     ],
 )
 def test_the_network_is_held_against_the_ridge(mil, words):
-    (sentence,) = verdicts(scores(constant=0.2, ridge=0.8, mil=mil))
+    (sentence,) = verdicts(scores(constant=0.2, ridge=0.8, mil=mil), data=CSIRO)
 
     assert sentence.startswith(words)
     assert "80" in sentence
 
 
 def test_a_network_at_the_floor_has_learned_nothing():
-    assert "learned nothing" in verdicts(scores(constant=0.2, ridge=0.8, mil=0.2))[-1]
+    assert "learned nothing" in verdicts(scores(constant=0.2, ridge=0.8, mil=0.2), data=CSIRO)[-1]
 
 
 def test_a_lone_model_gets_no_verdict():
-    assert verdicts(scores(mil=0.8)) == []
+    assert verdicts(scores(mil=0.8), data=CSIRO) == []
+
+
+def contest(difference, p_value, *, effect=0.3, model="mil"):
+    return Contest(
+        model, "ridge", difference, difference - 0.04, difference + 0.04, p_value, effect
+    )
+
+
+def against_ridge(mil, found, *, model="mil"):
+    all_scores = scores(ridge=0.8, **{model: mil})
+    (sentence,) = verdicts(replace(all_scores, headline=model, contests=(found,)), data=CSIRO)
+    return plain(sentence)
+
+
+def test_a_clear_advantage_has_its_odds_and_size_in_plain_words():
+    assert against_ridge(0.85, contest(0.05, 0.004)) == (
+        "It beats the ridge baseline, which reaches 80 % from the same features. The difference is "
+        "0.050 in R², 95 % interval 0.010 to 0.090; if both were equally good, the luck of which "
+        "sessions were sampled would make one as large in 0.4 % of surveys (p = 0.0040). From "
+        "session to session the effect is small (Cohen's d 0.30)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("difference", "p_value", "words"),
+    [
+        (0.05, 0.3, "It is ahead of the ridge baseline, which reaches 80 % from the same features"),
+        (0.05, 0.3, "but by no more than chance explains"),
+        (-0.05, 0.01, "The network does not beat the ridge baseline"),
+        (-0.05, 0.01, "prefer the ridge"),
+        (-0.05, 0.4, "too close to tell apart"),
+        (0.0, 1.0, "it predicts the same"),
+    ],
+)
+def test_what_chance_may_explain_is_not_sold_as_better(difference, p_value, words):
+    assert words in against_ridge(0.8 + difference, contest(difference, p_value))
+
+
+@pytest.mark.parametrize(
+    ("effect", "word"),
+    [(0.1, "negligible"), (-0.3, "small"), (0.6, "medium"), (1.2, "large")],
+)
+def test_an_effect_is_called_by_its_size(effect, word):
+    assert f"the effect is {word}" in against_ridge(0.85, contest(0.05, 0.01, effect=effect))
+
+
+def test_an_effect_that_is_not_known_is_not_mentioned():
+    assert "effect" not in against_ridge(0.85, contest(0.05, 0.01, effect=None))
+
+
+def test_a_single_group_is_judged_by_the_score_alone():
+    found = Contest("mil", "ridge", 0.05, None, None, None, None)
+
+    assert against_ridge(0.85, found).startswith("It beats the ridge baseline")
+
+
+def test_another_model_than_the_network_is_called_by_its_name():
+    assert headline(replace(scores(stack=0.8), headline="stack"), data=CSIRO).startswith(
+        "The stack of network and ridge explains"
+    )
+    assert headline(replace(scores(xgb=0.8), headline="xgb"), data=CSIRO).startswith(
+        "The model xgb explains"
+    )
+
+
+def test_the_ridge_is_not_held_against_itself():
+    assert verdicts(replace(scores(ridge=0.8, mil=0.7), headline="ridge"), data=CSIRO) == []
+
+
+def test_the_choice_is_told_by_fold():
+    taken = ("stack", "stack", "ridge")
+    choices = tuple(FoldChoice(str(fold), model, {}) for fold, model in enumerate(taken))
+    chosen = replace(scores(auto=0.8), headline="auto", choices=choices)
+
+    (sentence,) = verdicts(chosen, data=CSIRO)
+
+    assert "the stack of both in 2, the ridge in 1 of 3 folds" in sentence
+    assert "never on the photos it is scored on" in sentence

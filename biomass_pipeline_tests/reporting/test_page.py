@@ -1,6 +1,6 @@
 import base64
 import io
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -10,10 +10,15 @@ import pytest
 import yaml
 from PIL import Image
 
-from biomass_pipeline.config import BackboneConfig, Config, DataConfig, TargetConfig
-from biomass_pipeline.evaluation import evaluate
-from biomass_pipeline.reporting import ReportInputs, package_versions, render_report
-from biomass_pipeline.reporting import page as page_module
+from biomass_pipeline.config import (
+    BackboneConfig,
+    Config,
+    DataConfig,
+    EvaluationConfig,
+    TargetConfig,
+)
+from biomass_pipeline.evaluation import Selection, evaluate
+from biomass_pipeline.reporting import ReportInputs, package_versions, render_report, sections
 from biomass_pipeline.reporting.table import MAX_ROWS
 
 VOID = {"meta", "img", "source", "br", "hr", "link", "input", "wbr", "col"}
@@ -80,6 +85,14 @@ def predictions(config, *, n=40, mil=0.1, ridge=0.3):
                     "y_lower": np.maximum(pred - 20, 0),
                     "y_upper": pred + 20,
                     "model": model,
+                    "y_lower_50": np.maximum(pred - 5, 0),
+                    "y_upper_50": pred + 5,
+                    "y_lower_80": np.maximum(pred - 12, 0),
+                    "y_upper_80": pred + 12,
+                    "p_zero": 0.1,
+                    "crps": np.abs(pred - true) / 2,
+                    "pit": rng.random(n),
+                    "ood_percentile": rng.uniform(0, 100, n),
                 }
             )
             tables.append(table)
@@ -121,8 +134,16 @@ def inputs(config=None, **changes):
     config = config or Config()
     errors = {key: changes.pop(key) for key in ("mil", "ridge") if key in changes}
     oof = predictions(config, **errors)
-    level = config.evaluation.interval_level
-    found = evaluate(oof, labels_of(config, oof), data=config.data, level=level)
+    if "reshape" in changes:
+        oof = changes.pop("reshape")(oof)
+    judging = EvaluationConfig(n_resamples=100)
+    found = evaluate(
+        oof,
+        labels_of(config, oof),
+        data=config.data,
+        evaluation=judging,
+        selection=changes.pop("selection", None),
+    )
     return replace(
         ReportInputs(
             config=config,
@@ -144,15 +165,27 @@ def dot(*_, **__):
     return png.getvalue()
 
 
+FIGURES = (
+    "predicted_against_measured",
+    "calibration_figure",
+    "pit_figure",
+    "protocol_figure",
+    "learning_curve_figure",
+    "tuning_figure",
+)
+
+
 @pytest.fixture
 def undrawn(monkeypatch):
-    monkeypatch.setattr(page_module, "predicted_against_measured", dot)
+    for figure in FIGURES:
+        monkeypatch.setattr(sections, figure, dot)
 
 
 @pytest.fixture(scope="module")
 def csiro():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page_module, "predicted_against_measured", dot)
+        for figure in FIGURES:
+            patch.setattr(sections, figure, dot)
         return render_report(inputs())
 
 
@@ -222,7 +255,9 @@ def test_the_figures_are_those_of_network_and_ridge_for_light_and_dark(fraction)
     page = Page(fraction)
 
     images = page.all("img")
-    assert len(images) == len(page.all("source")) == 2
+    assert len(images) == len(page.all("source")) == 4
+    assert "coverage" in images[2]["alt"]
+    assert "Histograms" in images[3]["alt"]
     assert ["MIL network" in images[0]["alt"], "Ridge" in images[1]["alt"]] == [True, True]
     for image, source in zip(images, page.all("source"), strict=True):
         sizes = set()
@@ -387,3 +422,159 @@ def test_versions_and_fingerprints_are_on_the_page(report):
 @pytest.mark.usefixtures("undrawn")
 def test_without_fingerprints_there_is_no_empty_table():
     assert "Fingerprints" not in Page(render_report(inputs(FRACTION, fingerprints={}))).text
+
+
+PROTOCOLS = {
+    "protocols": {
+        "group-k-fold-5": {
+            "kind": "grouped",
+            "optimistic": False,
+            "n_repeats": 2,
+            "n_images": 40,
+            "missing": ["group-k-fold-5-seed-2"],
+            "remarks": [],
+            "models": {"mil": {"weighted_r2": {"mean": 0.8, "sd": 0.02}}},
+        },
+        "random-5": {
+            "kind": "random",
+            "optimistic": True,
+            "n_repeats": 1,
+            "n_images": 40,
+            "missing": [],
+            "remarks": [f"{NASTY} was left out."],
+            "models": {"mil": {"weighted_r2": {"mean": 0.9, "sd": None}}},
+        },
+    },
+    "random_minus_grouped": {"mil": 0.1},
+    "learning_curve": [
+        {"model": "mil", "n_train_groups": n, "mean": r2, "sd": 0.01}
+        for n, r2 in ((3.0, 0.6), (6.0, 0.8))
+    ],
+}
+TUNING = {
+    "trials": [
+        {"number": 0, "value": 0.7, "state": "complete"},
+        {"number": 1, "value": None, "state": "fail"},
+        {"number": 2, "value": 0.6, "state": "pruned"},
+    ],
+    "importance": {NASTY: 0.7, "dropout": 0.3},
+    "best": {NASTY: NASTY, "dropout": 0.25},
+    "nested": {"r2": 0.82, "untuned_r2": 0.80},
+}
+
+
+@dataclass(frozen=True)
+class Sign:
+    name: str
+    raised: bool
+    sentence: str
+
+
+ALARMS = [
+    Sign("shuffled_labels", raised=False, sentence="No better than the floor."),
+    Sign("gap", raised=True, sentence=NASTY),
+]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_protocols_tuning_and_alarms_have_their_sections_when_they_are_there():
+    page = render_report(inputs(FRACTION, protocols=PROTOCOLS, tuning=TUNING, alarms=ALARMS))
+    parsed = Page(page)
+
+    assert parsed.problems == []
+    named = [section["aria-labelledby"] for section in parsed.all("section")]
+    assert [name for name in named if name in {"protocols", "tuning", "alarms"}] == [
+        "protocols",
+        "tuning",
+        "alarms",
+    ]
+    assert len(parsed.all("img")) == 7
+    assert "photos of known groups (optimistic)" in parsed.text
+    assert "promise 0.100 more R²" in parsed.text
+    assert "tuning gains 0.020" in parsed.text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_without_them_there_are_no_empty_sections(csiro):
+    named = {section["aria-labelledby"] for section in Page(csiro).all("section")}
+
+    assert named == {"scores", "figures", "intervals", "paddocks", "unlike", "photos", "made"}
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_raised_alarm_is_told_before_the_scores_and_stays_text():
+    page = render_report(inputs(FRACTION, protocols=PROTOCOLS, tuning=TUNING, alarms=ALARMS))
+
+    head = page[: page.index('id="scores"')]
+    assert "Gap." in Page(head).text
+    assert "Shuffled labels" not in head
+    assert "Shuffled labels." in Page(page).text
+    assert "<script" not in page
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_page_says_which_model_was_chosen_and_why():
+    def with_auto(oof):
+        copy = oof[oof["model"] == "mil"].assign(model="auto")
+        return pd.concat([oof, copy], ignore_index=True)
+
+    chosen = {
+        fold: {"model": "mil" if fold else "ridge", "scores": {"mil": 0.61, "ridge": 0.5}}
+        for fold in range(4)
+    }
+    text = Page(
+        render_report(inputs(FRACTION, reshape=with_auto, selection=Selection("auto", chosen)))
+    ).text
+
+    assert "The automatically chosen model explains" in text
+    assert "the network in 3, the ridge in 1 of 4 folds" in text
+    assert "How the model was chosen" in text
+    assert "0.610" in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_refused_intervals_are_absent_and_explained():
+    def refused(oof):
+        return oof.assign(y_lower=np.nan, y_upper=np.nan)
+
+    page = render_report(inputs(FRACTION, reshape=refused))
+    text = Page(page).text
+
+    assert Page(page).problems == []
+    assert "There are no 90\u00a0% intervals" in text
+    assert "can be promised only from 9 or more groups" in text
+    assert "nan" not in text.lower().split()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_worst_photos_stand_with_how_unlike_they_are():
+    def one_is_odd(oof):
+        odd = (oof["image_id"] == "photo_7") & (oof["model"] == "mil")
+        return oof.assign(
+            y_pred=oof["y_pred"].where(~odd, 500.0),
+            ood_percentile=oof["ood_percentile"].where(oof["image_id"] != "photo_7", 99.0),
+        )
+
+    text = Page(render_report(inputs(FRACTION, reshape=one_is_odd))).text
+    worst = text[text.index("The photos predicted worst") :]
+
+    assert worst.index("photo_7") < worst.index("99")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_metrics_without_distributions_still_make_a_page():
+    whole = inputs(FRACTION)
+    metrics = {name: value for name, value in whole.metrics.items() if name != "interval_levels"}
+
+    page = Page(render_report(replace(whole, metrics=metrics)))
+
+    assert page.problems == []
+    assert "Means of paddocks" not in page.text
+    assert "Coverage of each model" in page.text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_study_whose_trials_all_failed_has_no_figure():
+    failed = {**TUNING, "trials": [{"number": 0, "value": None, "state": "fail"}]}
+
+    assert len(Page(render_report(inputs(FRACTION, tuning=failed))).all("img")) == 4

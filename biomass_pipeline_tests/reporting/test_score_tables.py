@@ -5,11 +5,19 @@ import pytest
 from biomass_pipeline.config import DataConfig, TargetConfig
 from biomass_pipeline.reporting.score_tables import (
     breakdown_table,
+    choice_table,
     coverage_table,
     global_bars,
     target_table,
 )
-from biomass_pipeline.reporting.scores import Breakdown, Coverage, GlobalScore, Scores, TargetLine
+from biomass_pipeline.reporting.scores import (
+    Breakdown,
+    Coverage,
+    FoldChoice,
+    GlobalScore,
+    Scores,
+    TargetLine,
+)
 from biomass_pipeline.reporting.table import MAX_ROWS
 
 GRAMS = DataConfig(targets=(TargetConfig(name="mass"),), identities={}, quadrat_area_m2=0.21)
@@ -100,3 +108,19 @@ def test_coverage_stands_beside_what_was_promised():
 
 def test_without_intervals_there_is_no_coverage_table():
     assert not coverage_table(replace(SCORES, coverage={}), data=GRAMS)
+
+
+def test_a_choice_stands_beside_the_inner_scores_it_was_made_by():
+    choices = (FoldChoice("0", "stack", {"mil": 0.5, "stack": 0.6}),)
+
+    table = choice_table(replace(SCORES, headline="auto", choices=choices))
+
+    assert table.columns == ("Fold", "Chosen", "MIL network", "Stack of both")
+    assert [head.text for head in table.rows[0].heads] == ["0", "Stack of both"]
+    assert table.rows[0].cells == ("0.500", "0.600")
+
+
+def test_a_model_that_was_set_was_not_chosen():
+    choices = (FoldChoice("0", "stack", {"mil": 0.5}),)
+
+    assert not choice_table(replace(SCORES, headline="mil", choices=choices))

@@ -1,5 +1,13 @@
 from biomass_pipeline.config import DataConfig, TargetConfig
-from biomass_pipeline.reporting.scores import Breakdown, Coverage, GlobalScore, read_scores
+from biomass_pipeline.reporting.scores import (
+    Breakdown,
+    Contest,
+    Coverage,
+    FoldChoice,
+    GlobalScore,
+    model_name,
+    read_scores,
+)
 
 DATA = DataConfig(
     targets=(TargetConfig(name="b"), TargetConfig(name="a")),
@@ -58,3 +66,44 @@ def test_parts_gather_the_scores_of_all_models():
     scores = read_scores(metrics(constant=parts(0.1), mil=parts(None)), data=DATA)
 
     assert scores.breakdowns[-1] == Breakdown("State", {"WA": (4, {"constant": 0.1, "mil": None})})
+
+
+def test_a_model_from_elsewhere_comes_last_under_its_own_name():
+    scores = read_scores(metrics(xgb=BARE, auto=BARE, stack=BARE), data=DATA)
+
+    assert list(scores.models) == ["stack", "auto", "xgb"]
+    assert model_name("xgb") == "xgb"
+
+
+def test_the_headline_is_the_named_model_or_else_the_last():
+    both = metrics(ridge=BARE, mil=BARE)
+
+    assert read_scores({**both, "headline_model": "ridge"}, data=DATA).headline == "ridge"
+    assert read_scores({**both, "headline_model": "gone"}, data=DATA).headline == "mil"
+    assert read_scores(metrics(), data=DATA).headline is None
+
+
+def test_contests_and_choices_are_read_when_they_are_there():
+    scores = read_scores(
+        {
+            **metrics(mil=BARE),
+            "comparisons": [
+                {
+                    "model": "mil",
+                    "against": "ridge",
+                    "difference": 0.1,
+                    "lower": 0.0,
+                    "upper": 0.2,
+                    "p_value": 0.05,
+                    "effect_size": None,
+                    "n_groups": 9,
+                }
+            ],
+            "choices": {"0": {"model": "mil", "scores": {"mil": 0.5}}},
+        },
+        data=DATA,
+    )
+
+    assert scores.contest("mil", "ridge") == Contest("mil", "ridge", 0.1, 0.0, 0.2, 0.05, None)
+    assert scores.contest("ridge", "mil") is None
+    assert scores.choices == (FoldChoice("0", "mil", {"mil": 0.5}),)

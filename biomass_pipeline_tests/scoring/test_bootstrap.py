@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from biomass_pipeline.scoring import bootstrap_weighted_r2, weighted_r2
+from biomass_pipeline.errors import UndefinedScoreError
+from biomass_pipeline.scoring import (
+    bootstrap_differences,
+    bootstrap_weighted_r2,
+    compare_models,
+    weighted_r2,
+)
 
 CHANCE = np.random.default_rng(0)
 TRUE = CHANCE.gamma(2, 10, (60, 2))
@@ -14,6 +20,17 @@ def boot(groups=GROUPS, true=TRUE, pred=PRED, seed=0, **options):
     return bootstrap_weighted_r2(
         true,
         pred,
+        groups,
+        column_weights=WEIGHTS,
+        chance=np.random.default_rng(seed),
+        **options,
+    )
+
+
+def compare(first, second, *, true=TRUE, groups=GROUPS, seed=0, **options):
+    return compare_models(
+        true,
+        (first, second),
         groups,
         column_weights=WEIGHTS,
         chance=np.random.default_rng(seed),
@@ -56,3 +73,108 @@ def test_draws_without_spread_are_left_out():
     found = boot(groups=["a", "b"], true=true, pred=true, n_resamples=100)
     assert 20 < len(found) < 80  # half of the draws hold one group twice
     assert (found == 1).all()
+
+
+WORSE = TRUE + CHANCE.normal(0, 9, TRUE.shape)
+
+
+def test_both_models_are_scored_on_the_same_draws_of_groups():
+    found = bootstrap_differences(
+        TRUE,
+        (PRED, WORSE),
+        GROUPS,
+        column_weights=WEIGHTS,
+        chance=np.random.default_rng(7),
+        n_resamples=20,
+    )
+    expected = boot(seed=7, n_resamples=20) - boot(pred=WORSE, seed=7, n_resamples=20)
+    np.testing.assert_allclose(found, expected)
+
+
+def test_a_better_model_is_found_better():
+    found = compare(PRED, WORSE)
+    assert found.difference == pytest.approx(score(TRUE, PRED) - score(TRUE, WORSE))
+    assert 0 < found.lower < found.difference < found.upper
+    assert found.p_value < 0.01
+    assert found.effect_size > 0.8
+    assert found.n_groups == 12
+
+
+def test_exchanging_the_models_changes_the_signs_only():
+    one, other = compare(PRED, WORSE), compare(WORSE, PRED)
+    assert other.difference == -one.difference
+    assert (other.lower, other.upper) == pytest.approx((-one.upper, -one.lower))
+    assert other.p_value == one.p_value
+    assert other.effect_size == pytest.approx(-one.effect_size)
+
+
+def test_models_that_predict_alike_do_not_differ():
+    found = compare(PRED, PRED)
+    assert (found.difference, found.lower, found.upper) == (0, 0, 0)
+    assert (found.p_value, found.effect_size) == (1, 0)
+
+
+def test_the_effect_size_is_of_the_groups_weighted_squared_errors():
+    true = np.array([[0.0, 0.0], [4.0, 1.0], [9.0, 2.0]])
+    first, second = true + np.array([1.0, 0.0]), true + np.array([[0.0, 1], [0, 2], [0, 3]])
+    gain = 0.7 * np.array([1.0, 4.0, 9.0]) - 0.3
+    found = compare(first, second, true=true, groups=list("abc"), n_resamples=50)
+    assert found.effect_size == pytest.approx(gain.mean() / gain.std(ddof=1))
+
+
+def test_one_group_says_nothing_about_others():
+    found = compare(PRED, WORSE, groups=["a"] * 60)
+    assert found.difference == pytest.approx(score(TRUE, PRED) - score(TRUE, WORSE))
+    assert (found.lower, found.upper, found.p_value, found.effect_size) == (None,) * 4
+
+
+def test_the_p_value_agrees_with_the_interval():
+    chance = np.random.default_rng(4)
+    for _ in range(100):
+        found = compare(PRED, PRED + chance.normal(0, 2, PRED.shape), n_resamples=4000)
+        if abs(found.p_value - 0.05) > 0.01:
+            assert (found.p_value < 0.05) == (found.lower > 0 or found.upper < 0)
+
+
+def test_few_groups_widen_the_interval_beyond_plain_percentiles():
+    found = compare(PRED, WORSE, n_resamples=4000)
+    draws = bootstrap_differences(
+        TRUE,
+        (PRED, WORSE),
+        GROUPS,
+        column_weights=WEIGHTS,
+        chance=np.random.default_rng(0),
+        n_resamples=4000,
+    )
+    lower, upper = np.quantile(draws, [0.025, 0.975])
+    assert found.lower < lower < upper < found.upper
+    assert (found.upper - found.lower) < 1.4 * (upper - lower)
+
+
+def test_labels_without_spread_cannot_tell_models_apart():
+    with pytest.raises(UndefinedScoreError, match="all labels are alike"):
+        compare(PRED, WORSE, true=np.ones_like(TRUE))
+
+
+def rejections(*, by_group, n=200):
+    """How often models that are equally good are called different at .05."""
+    chance = np.random.default_rng(11)
+    groups = np.repeat(range(30), 6)
+    found = 0
+    for _ in range(n):
+        true = chance.gamma(2, 10, (180, 2))
+        errors = [
+            np.repeat(chance.normal(0, 4, (30, 2)), 6, axis=0) + chance.normal(0, 2, (180, 2))
+            for _ in range(2)
+        ]
+        drawn = groups if by_group else np.arange(180)
+        result = compare(
+            true + errors[0], true + errors[1], true=true, groups=drawn, n_resamples=400
+        )
+        found += result.p_value < 0.05
+    return found / n
+
+
+def test_equally_good_models_are_rarely_called_different_unless_photos_are_drawn_alone():
+    assert rejections(by_group=True) < 0.1
+    assert rejections(by_group=False) > 0.25

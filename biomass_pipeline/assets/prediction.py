@@ -1,0 +1,80 @@
+"""Prediction: a fold's photos by the models that never saw them."""
+
+import dagster as dg
+import pandas as pd
+
+from biomass_pipeline import mil
+from biomass_pipeline.assets.blueprint import Blueprint, Settings, table_result
+from biomass_pipeline.assets.lesson import CheckpointHandle
+from biomass_pipeline.evaluation import constant_predictions, held_out_predictions, with_choice
+from biomass_pipeline.store import Cache
+
+_GROUP = "learning"
+# Raise it when the code of the predictions changes what they hold.
+_PREDICTIONS_CODE = "2"
+
+
+def prediction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
+    """`fold_predictions`, one partition a fold."""
+
+    @blueprint.asset(
+        _GROUP,
+        code=_PREDICTIONS_CODE,
+        decides=[blueprint.judging],
+        partitioned=True,
+        kinds={"parquet", "pandas"},
+        deps=["training_config"],
+    )
+    def fold_predictions(  # noqa: PLR0913, PLR0917  # one argument an upstream asset
+        context: dg.AssetExecutionContext,
+        mil_checkpoint: dict[int, CheckpointHandle],
+        ridge_baseline: dict[int, CheckpointHandle],
+        feature_cache: dict[int, Cache],
+        label_table: pd.DataFrame,
+        fold_assignment: pd.DataFrame,
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult[pd.DataFrame]:
+        """The held-out photos by constant, ridge, network and stack, and by the one chosen."""
+        fold, data = int(context.partition_key), blueprint.config.data
+        features = feature_cache[fold].load()
+        network, ridge = mil_checkpoint[fold], ridge_baseline[fold]
+        models = mil.FoldModels(
+            mil.load_fold(network.folder, network.fingerprint),
+            mil.load_ridge(ridge.folder, ridge.fingerprint),
+        )
+        spec = mil.PredictionSpec.from_config(blueprint.config.evaluation)
+        predictions = models.predict(
+            features,
+            spec=spec,
+            device=settings.device(),
+            beside=mil.Beside(label_table, data.date_column),
+        )
+        # What extraction refused is predicted by no model, so not by the constant either.
+        seen = label_table["image_id"].isin(features.image_ids)
+        elsewhere = label_table["image_id"].isin(
+            fold_assignment.loc[fold_assignment["fold"] != fold, "image_id"]
+        )
+        predictions["constant"] = constant_predictions(
+            label_table[seen | elsewhere],
+            fold_assignment,
+            fold=fold,
+            targets=mil.TargetSpec.from_config(data),
+            spec=spec,
+        )
+        choice = models.choice()
+        table = held_out_predictions(
+            predictions,
+            labels=label_table,
+            fold=fold,
+            targets=data.target_names,
+            novelty=models.novelty(features),
+            seed=spec.seed,
+        )
+        return table_result(
+            with_choice(table, choice),
+            photos=len(features.image_ids),
+            chosen=choice.model,
+            inner_scores=dg.MetadataValue.json(dict(choice.scores)),
+        )
+
+    return [fold_predictions]
