@@ -15,9 +15,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from biomass_pipeline.config import BackboneConfig, DataConfig, TargetConfig, TilingConfig
-from biomass_pipeline.features import Backbone, build_backbone
+from biomass_pipeline.config import (
+    BackboneConfig,
+    DataConfig,
+    TargetConfig,
+    TilingConfig,
+    fingerprint,
+)
+from biomass_pipeline.features import Backbone, backbone_identity, build_backbone
 from biomass_pipeline.imaging import cut_tiles, decode
+from biomass_pipeline.manifest.proposal import propose_tiling
 from biomass_pipeline.mil.targets import TargetSpec
 from biomass_pipeline.store.bags import FeatureSet
 from biomass_pipeline.synthetic import SyntheticSpec, write_photos
@@ -30,7 +37,7 @@ WEIGHTS_FREE = BackboneConfig()
 UNTRAINED = BackboneConfig(name="vit_small_patch14_dinov2", random_weights=True, precision="fp32")
 DEMO_TILING = TilingConfig(tile_px=250, stride_px=200)
 VIT_TILING = TilingConfig(tile_px=224, stride_px=200)
-WHEAT_TILING = TilingConfig(tile_px=210, stride_px=140)
+WHEAT_TILING = TilingConfig(**propose_tiling(350, 350))
 WHEAT = DataConfig(
     targets=(TargetConfig(name="wheat_fraction", unit="fraction"),),
     identities={},
@@ -144,6 +151,9 @@ def simulated(generator: str, *, seed: int) -> Survey:
 def _embedded(
     file: Path, folder: Path, paths: "pd.Series[str]", spec: BackboneConfig, tiling: TilingConfig
 ) -> FeatureSet:
+    # Another release of the backbone or another tiling is another file.
+    mark = fingerprint(dict(backbone_identity(spec)), tiling)
+    file = file.with_stem(f"{file.stem} {mark}")
     if file.exists():
         with np.load(file) as kept:
             return _flat(tuple(paths), kept["features"], kept["weight"], kept["offsets"])

@@ -139,7 +139,7 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
 
 _LOCATIONS = {"images", "labels"}
 # What is shown of these comes with the documents and sources that the report depends on.
-_NOT_OF_THE_REPORT = {
+_NOT_OF_THE_REPORT: dict[str, bool | set[str]] = {
     "compute": True,
     "training": True,
     "tuning": True,

@@ -160,7 +160,7 @@ class TrainingConfig(Section):
         description="independent: weights of the metric, or of the inner residuals' covariance.",
     )
     n_seeds: int = Field(default=5, ge=1, description="Networks a fold, averaged.")
-    seed: int = Field(default=0, description="Of initial weights, dropout and shuffling.")
+    seed: int = Field(default=0, ge=0, description="Of initial weights, dropout and shuffling.")
     deterministic: bool = Field(
         default=False, description="Refuse operations that differ from run to run on a GPU."
     )

@@ -116,10 +116,11 @@ def describe_colour(tile: Pixels, indices: dict[str, Plane]) -> Named:
 
 def _bytes(image: Pixels, names: tuple[str, ...]) -> Named:
     for channel, name in enumerate(names):
-        yield from _statistics(name, _byte_histogram(image, channel), np.arange(256) / 255)
+        yield from _statistics(name, byte_histogram(image, channel), np.arange(256) / 255)
 
 
-def _byte_histogram(image: Pixels, channel: int) -> Shares:
+def byte_histogram(image: Pixels, channel: int) -> Shares:
+    """Shares of a channel's values, shape (256,)."""
     counts: Any = cv2.calcHist([image], [channel], None, [256], [0, 256])
     return np.asarray(counts.ravel().astype(np.float64) / image[..., channel].size, np.float64)
 
@@ -141,12 +142,12 @@ def _statistics(name: str, shares: Shares, values: Shares) -> Named:
 
 
 def _index_statistics(name: str, plane: Plane, index: Index) -> Named:
-    yield from _statistics(name, _histogram(plane, index), index.values)
+    yield from _statistics(name, index_histogram(plane, index), index.values)
     for threshold in index.thresholds:
         yield f"{name}_above_{threshold}", _share(plane > threshold)
 
 
-def _histogram(plane: Plane, index: Index) -> Shares:
+def index_histogram(plane: Plane, index: Index) -> Shares:
     """Shares of a plane's values by bin; the highest value belongs to the last bin."""
     inside = np.clip(plane, np.float32(index.low), np.float32(index.values[-1]))
     counts: Any = cv2.calcHist([inside], [0], None, [BINS], [index.low, index.high])
@@ -165,7 +166,7 @@ def _hues(hsv: Pixels) -> Named:
 def _lab_shares(lab: Pixels) -> Named:
     """Shares of pixels below a* and b* thresholds: leaf green, straw yellow."""
     for channel, letter, thresholds in ((1, "a", LAB_A_THRESHOLDS), (2, "b", LAB_B_THRESHOLDS)):
-        below = np.cumsum(_byte_histogram(lab, channel))
+        below = np.cumsum(byte_histogram(lab, channel))
         for threshold in thresholds:
             yield f"{letter}_below_{threshold}", float(below[NEUTRAL + threshold - 1])
 
@@ -182,14 +183,14 @@ def _cells(lab: Pixels) -> Named:
         steps = np.searchsorted(edges, np.arange(256), side="right").astype(np.uint8)
         code = code * np.uint8(len(edges) + 1) + steps[lab[..., channel]]
         cells *= len(edges) + 1
-    for cell, share in enumerate(_byte_histogram(code[..., np.newaxis], 0)[:cells]):
+    for cell, share in enumerate(byte_histogram(code[..., np.newaxis], 0)[:cells]):
         yield f"cell_{cell}", float(np.sqrt(share))
 
 
 def _otsu(exg: Plane) -> Named:
     """Cover by Otsu's threshold (1979) held within `OTSU_RANGE`, and how well it parts the tile."""
     index = INDICES["exg"]
-    shares, values = _histogram(exg, index), index.values
+    shares, values = index_histogram(exg, index), index.values
     below, weighted = np.cumsum(shares), np.cumsum(shares * values)
     mean = weighted[-1]
     between = (mean * below - weighted) ** 2 / np.maximum(below * (1 - below), 1e-9)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from biomass_pipeline.features.backbone import TILES_A_THREAD, Features, Tiles, embed_each
 from biomass_pipeline.features.colour import describe_colour, vegetation_indices
+from biomass_pipeline.features.parting import describe_parting
 from biomass_pipeline.features.texture import describe_texture
 
 NAME = "colour-texture"
 # Raise with any change to a number that the backbone gives.
-VERSION = "1"
+VERSION = "2"
 
 
 class ColourTexture:
@@ -67,4 +68,8 @@ def _row(tile: NDArray[np.uint8]) -> Features:
 
 def _describe(tile: NDArray[np.uint8]) -> dict[str, float]:
     indices = vegetation_indices(tile)
-    return {**dict(describe_colour(tile, indices)), **dict(describe_texture(tile, indices["exg"]))}
+    return {
+        **dict(describe_colour(tile, indices)),
+        **dict(describe_texture(tile, indices["exg"])),
+        **dict(describe_parting(tile, indices)),
+    }

@@ -7,23 +7,29 @@ soil or all is leaf it finds a boundary that is none; the separation tells that,
 either side tell which of the two it is.
 """
 
-from collections.abc import Iterator
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from biomass_pipeline.features.colour import INDICES, NEUTRAL, Index, Named, Plane, index_histogram
+from biomass_pipeline.features.colour import (
+    INDICES,
+    NEUTRAL,
+    Index,
+    Named,
+    Plane,
+    byte_histogram,
+    index_histogram,
+)
 
 # How many times a tile is shrunk for the quantities that are parted at several scales.
 SHRINKS = (1, 4, 8)
 LAB_SPREAD = 64
-# Splits of equal merit, up to rounding: the threshold lies in the middle of them.
-ALIKE = 1e-9
+# A side without any pixel, up to rounding.
+EMPTY = 1e-9
 SMALLEST_VARIANCE = 1e-6
 
-# 2G - R - B without the division by the light, in [-2, 2]; no thresholds of its own.
-EXCESS = Index(-2.0, 2.0, ())
+# 2G - R - B without the division by the light; no thresholds of its own.
+EXCESS = Index(-510.0, 510.0, ())
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -40,14 +46,24 @@ def describe_parting(tile: Pixels, indices: dict[str, Plane]) -> Named:
     Yields:
         (name, value) in a fixed order; every value finite and within [-3, 3].
     """
-    lab = _lab(tile)
     for name in ("exgr", "gli", "ngrdi"):
         yield from _parted(name, _of_index(indices[name], INDICES[name]))
-    yield from _parted("lab_b", _of_bytes(lab, 2, spread=LAB_SPREAD))
-    yield from _parted("lightness", _of_bytes(lab, 0, spread=LAB_SPREAD))
     for shrink in SHRINKS:
-        for name, histogram in _greenness(_shrunk(tile, shrink)):
-            yield from _parted(f"{name}_shrunk_{shrink}", histogram)
+        image = _shrunk(tile, shrink)
+        lab = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), np.uint8)
+        if shrink == 1:
+            yield from _parted("lab_b", _of_bytes(lab, 2))
+            yield from _parted("lightness", _of_bytes(lab, 0))
+        excess, light = _excess_and_light(image)
+        exg: Plane = indices["exg"]
+        if shrink > 1:
+            exg = np.asarray(excess / np.maximum(light, 1), np.float32)
+        # Green is where a* is low: turned round, the leaf lies above the threshold everywhere.
+        shares, values = _of_bytes(lab, 1)
+        at = f"shrunk_{shrink}"
+        yield from _parted(f"exg_{at}", _of_index(exg, INDICES["exg"]))
+        yield from _parted(f"green_a_{at}", (shares[::-1], -values[::-1]))
+        yield from _parted(f"excess_{at}", (index_histogram(excess, EXCESS), EXCESS.values / 255))
 
 
 def part(shares: Floats, values: Floats) -> tuple[float, float, float, float, float]:
@@ -67,13 +83,14 @@ def part(shares: Floats, values: Floats) -> tuple[float, float, float, float, fl
     variance = float(shares @ (values - mean) ** 2)
     product = below * (1 - below)
     merit = np.divide(
-        (mean * below - weighted) ** 2, product, out=np.zeros_like(product), where=product > ALIKE
+        (mean * below - weighted) ** 2, product, out=np.zeros_like(product), where=product > EMPTY
     )
     best = int(np.argmax(merit))
     if merit[best] <= 0:
         return mean, 0.0, 0.0, mean, mean
-    alike = np.flatnonzero(merit >= merit[best] * (1 - ALIKE))
-    threshold = float(values[alike[0]] + values[alike[-1] + 1]) / 2
+    # Over a gap in the values the merit is level: the threshold lies in its middle.
+    over = int(np.flatnonzero(below == below[best])[-1]) + 1
+    threshold = float(values[best] + values[over]) / 2
     above = float(1 - below[best])
     separation = min(float(merit[best]) / max(variance, SMALLEST_VARIANCE), 1.0)
     low = float(weighted[best] / below[best])
@@ -86,32 +103,25 @@ def _parted(name: str, histogram: Histogram) -> Named:
         yield f"parted_{name}_{what}", value
 
 
-def _greenness(image: Pixels) -> Iterator[tuple[str, Histogram]]:
-    """The quantities that part leaf from ground best, of an image of any scale."""
-    red, green, blue = (image[..., channel].astype(np.float32) for channel in range(3))
-    excess = 2 * green - red - blue
-    yield "exg", _of_index(excess / np.maximum(red + green + blue, 1), INDICES["exg"])
-    # Green is where a* is low: turned round, the leaf lies above the threshold everywhere.
-    shares, values = _of_bytes(_lab(image), 1, spread=LAB_SPREAD)
-    yield "green_a", (shares[::-1], -values[::-1])
-    yield "excess", _of_index(excess / np.float32(255), EXCESS)
+def _excess_and_light(image: Pixels) -> tuple[Plane, Plane]:
+    """2G - R - B and R + G + B: whole numbers."""
+    planes = cv2.transform(image.astype(np.float32), np.array([[-1, 2, -1], [1, 1, 1]], np.float32))
+    excess, light = cv2.split(planes)
+    return np.asarray(excess, np.float32), np.asarray(light, np.float32)
 
 
 def _of_index(plane: Plane, index: Index) -> Histogram:
     return index_histogram(plane, index), index.values
 
 
-def _of_bytes(image: Pixels, channel: int, *, spread: float) -> Histogram:
-    counts = np.bincount(image[..., channel].ravel(), minlength=256)
-    return counts / image[..., channel].size, (np.arange(256) - NEUTRAL) / spread
-
-
-def _lab(image: Pixels) -> Pixels:
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), np.uint8)
+def _of_bytes(lab: Pixels, channel: int) -> Histogram:
+    return byte_histogram(lab, channel), (np.arange(256) - NEUTRAL) / LAB_SPREAD
 
 
 def _shrunk(tile: Pixels, shrink: int) -> Pixels:
     """The tile with each pixel the rounded mean of a square of them; at least one pixel."""
+    if shrink == 1:
+        return tile
     side = max(tile.shape[0] // shrink, 1)
     kept = min(side * shrink, tile.shape[0])
     whole = np.ascontiguousarray(tile[:kept, :kept])

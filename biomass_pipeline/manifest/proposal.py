@@ -27,7 +27,8 @@ _LONG = frozenset({"target_name", "target"})
 _IDENTITY_SHARE, _IDENTITY_SLACK = 0.95, 0.01
 _MOST_PARTS = 3
 _DINOV2_TILE_PX, _DINOV2_STRIDE_PX, _PATCH_PX = 518, 400, 14
-# A smaller photo still gives two tiles a side when a tile takes this share of the short side.
+# A smaller photo still gives two tiles a side when a tile takes this share of the short side,
+# unless all of it fits into one.
 _TILE_SHARE, _STRIDE_SHARE = 0.6, 0.75
 
 
@@ -67,10 +68,12 @@ def propose_data(
 def propose_tiling(height_px: int, width_px: int) -> dict[str, Any]:
     """Windows for photos of this size: 518/400 where two fit a side, else smaller ones.
 
+    A photo that fits into one window of 518 px is seen whole, as a tile of a larger photo would be.
     Sides are multiples of 14, the patch of DINOv2 networks, so that the backbone can change.
     """
     short_px = min(height_px, width_px)
-    side_px = int(short_px * _TILE_SHARE) // _PATCH_PX * _PATCH_PX
+    share = 1.0 if max(height_px, width_px) <= _DINOV2_TILE_PX else _TILE_SHARE
+    side_px = int(short_px * share) // _PATCH_PX * _PATCH_PX
     if side_px >= _DINOV2_TILE_PX:
         return {"tile_px": _DINOV2_TILE_PX, "stride_px": _DINOV2_STRIDE_PX}
     side_px = max(side_px, _PATCH_PX)

@@ -22,6 +22,9 @@ from biomass_pipeline.mil.targets import TargetSpec
 # A target that varies less than this share of its size is constant but for rounding.
 _CONSTANT = 1e-3
 
+# Of a target without a detection limit, in its unit.
+_LEAST_UNIT = 1e-3
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -76,7 +79,9 @@ class LabelScale(nn.Module):
         """Read the training labels, shape (bag, target)."""
         presence = self._targets.present(y).mean(axis=0)
         means = y[:, list(self._targets.component_columns)].mean(axis=0)
-        means = np.where(presence > 0, means, 1.0)
+        # What was never found is predicted in units of what would just be found: next to nothing.
+        limits = np.array(self._targets.detection_limits)[list(self._targets.component_columns)]
+        means = np.where(presence > 0, means, np.maximum(limits, _LEAST_UNIT))
         sd = y.std(axis=0)
         size = self._targets.sums(means[None])[0]
         self.component_mean.copy_(torch.from_numpy(means))

@@ -172,7 +172,8 @@ def _draws(trained: TrainedFold, batched: list[BagBatch], *, spec: PredictionSpe
             _quantiles(found, part)
             for found, part in zip(members, np.array_split(u, len(members)), strict=True)
         ]
-        return np.concatenate(drawn) * trained.scale
+        # Without the scale: the inner ranks are of unscaled distributions, and so correct a bias.
+        return np.concatenate(drawn)
 
     return copula_draws(quantile, trained.inner, n_photos=sum(map(len, batched)), spec=spec)
 

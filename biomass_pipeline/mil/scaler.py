@@ -78,6 +78,8 @@ class Scaler(nn.Module):
         self.centre.copy_(centre)
         self.spread.copy_(torch.where(spread > _floor(centre), spread, torch.inf))
         self.weight.fill_(1.0)
+        if not self._relevance:
+            return self
         strength = self._correlation(bags, torch.from_numpy(y).to(centre)) ** self._relevance
         strength = torch.where(torch.isfinite(self.spread), strength, 0.0)
         square = strength.square().sum() / torch.isfinite(self.spread).sum().clamp_min(1)

@@ -182,7 +182,7 @@ def _part(key: str | None) -> int | str | None:
 
 def _asked(found: Sequence[Node], selection: str | None) -> list[Node]:
     """Without what is optional, unless the selection names it or takes everything."""
-    words = (selection or "").strip()
+    words = selection or ""
     left_out = {
         asset
         for stage, group in OPTIONAL.items()

@@ -86,7 +86,7 @@ def read_protocols(found: Mapping[str, Any] | None) -> Protocols:
             CurvePoint(point["model"], point["n_train_groups"], point["mean"], point["sd"])
             for point in (found or {}).get("learning_curve", ())
         ),
-        remarks=tuple(dict.fromkeys(_remarks(families))),
+        remarks=tuple(dict.fromkeys((*_networks(found or {}), *_remarks(families)))),
     )
 
 
@@ -168,6 +168,15 @@ def _line(name: str, family: Mapping[str, Any]) -> ProtocolLine:
         n_images=family["n_images"],
         models={model: scores[model] for model in [*order, *sorted(set(scores) - set(order))]},
     )
+
+
+def _networks(found: Mapping[str, Any]) -> Iterator[str]:
+    """How much smaller the models of a protocol are than those of the folds."""
+    if n_networks := found.get("n_networks"):
+        yield (
+            f"Each split has {n_networks} network(s) of its own, so compare protocols with one "
+            f"another and not with the headline (`evaluation.protocols.n_networks`)."
+        )
 
 
 def _remarks(families: Mapping[str, Any]) -> Iterator[str]:

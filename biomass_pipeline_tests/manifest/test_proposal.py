@@ -217,7 +217,14 @@ def test_groups_are_counted_over_all_columns():
 
 @pytest.mark.parametrize(
     ("height_px", "width_px", "tile_px", "stride_px"),
-    [(350, 350, 210, 157), (1000, 2000, 518, 400), (2000, 1000, 518, 400), (864, 4000, 518, 400)],
+    [
+        (350, 350, 350, 262),
+        (518, 518, 518, 400),
+        (500, 1000, 294, 220),
+        (1000, 2000, 518, 400),
+        (2000, 1000, 518, 400),
+        (864, 4000, 518, 400),
+    ],
 )
 def test_tiles_fit_the_photos(height_px, width_px, tile_px, stride_px):
     assert propose_tiling(height_px, width_px) == {"tile_px": tile_px, "stride_px": stride_px}
@@ -228,3 +235,9 @@ def test_any_photo_gets_a_valid_tiling_that_a_vit_can_see(height_px, width_px):
     tiling = TilingConfig.model_validate(propose_tiling(height_px, width_px))
     assert tiling.tile_px % 14 == 0
     assert tiling.tile_px <= max(min(height_px, width_px), 14)
+
+
+@given(height_px=st.integers(14, 518), width_px=st.integers(14, 518))
+def test_a_photo_that_fits_one_window_is_seen_whole(height_px, width_px):
+    tile_px = propose_tiling(height_px, width_px)["tile_px"]
+    assert min(height_px, width_px) - 14 < tile_px <= min(height_px, width_px)

@@ -1,6 +1,7 @@
 from math import exp
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -272,7 +273,7 @@ def test_features_are_augmented_raw_and_scaled_after(quick):
     spec = AugmentationConfig(operation="brightness", variant="frofa", magnitude=0.3)
     module = module_of(quick.model_copy(update={"augmentation": (spec,)})).train()
     raw = bags_of(1000 + 10 * normal(6, 4, 3))
-    module.network.scaler.fit(raw)
+    module.network.scaler.fit(raw, np.zeros((len(raw), 1)))
     seen = []
     module.network.pool = lambda bags: seen.append(bags.features) or _stop()
     module.chance.manual_seed(0)

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -93,7 +94,7 @@ def test_features_that_are_not_finite_are_named(quick):
     features[1, 0, 2] = torch.inf
     features[1, 1, 2] = -torch.inf
     module, batch = strange(quick, features=features)
-    module.network.scaler.fit(batch.bags)
+    module.network.scaler.fit(batch.bags, np.zeros((2, 1)))
     scaled = TrainingBatch(module.network.scaled(batch.bags), batch.truth, batch.index)
     module.whole = batch
     words = r"photos a, b\. The likely cause: features of 1 training photo\(s\).*finite: b\. Run"

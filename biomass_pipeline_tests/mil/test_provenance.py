@@ -57,6 +57,8 @@ def test_where_files_lie_does_not(data):
 def test_a_missing_value_is_the_same_missing_value_every_time():
     lacking = [IMAGES[0], ("bb", "g2", (3.0, float("nan")))]
     assert fingerprint_of(images=lacking) == fingerprint_of(images=iter(lacking))
+    zero = [IMAGES[0], ("bb", "g2", (3.0, 0.0))]
+    assert fingerprint_of(images=lacking) != fingerprint_of(images=zero)
 
 
 def test_a_change_of_code_changes_it(monkeypatch):

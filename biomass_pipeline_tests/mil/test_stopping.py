@@ -26,7 +26,8 @@ def bias(module):
 
 def judge(quick, values, *, y=3.0, on_epoch=None, **settings):
     """Let the network stand at these biases, one an epoch, and see what the stop makes of it."""
-    module = module_of(quick.model_copy(update={"epochs": len(values)} | settings))
+    known = {"epochs": len(values), "averaging": "none"}
+    module = module_of(quick.model_copy(update=known | settings))
     average = WeightAverage(module.network, module.training_config)
     stop = InnerStop(batch_of(2, y=y), average=average, on_epoch=on_epoch)
     clock = Clock(bias(module))

@@ -1,7 +1,5 @@
 """Each check passes where it should, and fails with a sentence that names what is wrong."""
 
-from dataclasses import dataclass
-
 import dagster as dg
 import numpy as np
 import pandas as pd
@@ -14,6 +12,7 @@ from biomass_pipeline.errors import TooManyQuarantinedError
 from biomass_pipeline.manifest import check_quarantine
 from biomass_pipeline.orchestration.checks import build_checks
 from biomass_pipeline.store import FeatureSet
+from biomass_pipeline.store.memory import MemoryCache
 
 MODELS = ("constant", "ridge", "mil", "stack", "auto")
 
@@ -75,16 +74,6 @@ class TestGroups:
         assert found.metadata["groups"].value == ["g"]
 
 
-@dataclass
-class Kept:
-    """A cache that is in memory."""
-
-    features: FeatureSet
-
-    def load(self):
-        return self.features
-
-
 class TestLeaks:
     n_photos = 24
 
@@ -106,7 +95,7 @@ class TestLeaks:
         features = chance.normal(0, 1, (self.n_photos, 3))
         features[:, 1] = mass / 10 if leaking else features[:, 1]
         caches = {
-            fold: Kept(feature_set(members.index, features))
+            fold: MemoryCache("f", feature_set(members.index, features))
             for fold, members in rows.groupby("fold")
         }
         return oof, caches

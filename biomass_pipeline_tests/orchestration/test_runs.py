@@ -165,16 +165,19 @@ class TestIncrementality:
         assert json.loads(text)["headline_model"] == "ridge"
 
     def test_a_suspected_leak_is_a_warning_and_the_report_is_made(self, done, instance):
-        """The farm's mass is a feature of its photos, so the alarm is right to ring."""
-        (done.folder / "artefacts" / "predictions" / "oof_predictions.parquet").unlink()
+        """Nearly one picture in every session, so in every fold: a photo that was saved twice."""
+        for session in range(6):
+            done.photo(f"s{session}n9.png", 100, blue=200 + session)
+            done.label(f"s{session}n9.png", f"2024-05-{session + 1:02d}", 10.0)
+        done.write()
         ran, _ = rerun(done, instance)
-        assert "oof_predictions" in ran
+        assert {"oof_predictions", "evaluation", "report"} <= {*ran}
         key = dg.AssetCheckKey(dg.AssetKey("oof_predictions"), "no_leak_is_suspected")
         records = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
         check = records[0].event.dagster_event.asset_check_evaluation_data
         assert (check.passed, check.blocking) == (False, False)
         assert check.severity == dg.AssetCheckSeverity.WARN
-        assert "Feature 1 alone correlates 1.0000 with mass_g" in check.description
+        assert "in different folds have nearly the same features" in check.description
         assert rerun(done, instance) == ([], 0)
 
     def test_a_deleted_file_is_made_again_and_nothing_after_it(self, done, instance):
@@ -327,6 +330,8 @@ class TestSelection:
         for selection in ("feature_cache+", "label_table+", "+report", "*report", "raw_images*"):
             assert not OPTIONAL & {node.asset for node in graph.select(selection)}
 
+    # Of Dagster's own call, for a parameter that it sets itself.
+    @pytest.mark.filterwarnings("ignore:Parameter `include_sources`")
     @pytest.mark.parametrize(
         ("selection", "stage"),
         [
@@ -342,9 +347,8 @@ class TestSelection:
     def test_a_name_takes_its_own_stage_and_no_other_optional_one(self, graph, selection, stage):
         assert OPTIONAL & {node.asset for node in graph.select(selection)} == stage
 
-    @pytest.mark.parametrize("everything", ["*", " * "])
-    def test_a_star_takes_everything(self, graph, everything):
-        assert graph.select(everything) == nodes(graph.defs)
+    def test_a_star_takes_everything(self, graph):
+        assert graph.select("*") == nodes(graph.defs)
 
     def test_a_fold_of_a_study_is_selected_and_no_protocol_has_one(self, graph):
         assert [str(node) for node in graph.select("tuning_study", fold=1)] == ["tuning_study[1]"]

@@ -121,7 +121,8 @@ def recommended_yaml(space: Space, result: StudyResult) -> str:
     head = (
         f"# Recommended by study {result.study}, the best of {counted} trials.\n"
         f"# Its inner score {result.best_value:.4f} is the highest of many and no estimate: the\n"
-        f"# nested score says what tuning is worth.\n"
+        f"# nested score says what tuning is worth. Out-of-fold scores under these settings are\n"
+        f"# optimistic, since the study has seen every fold: quote the nested score beside them.\n"
     )
     return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
