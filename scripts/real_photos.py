@@ -19,8 +19,9 @@ import pandas as pd
 from biomass_pipeline.store import open_cache
 
 HELD_BACK = 5
-RIDGE_BAR, MIL_BAR = 0.93, 0.90
+RIDGE_BAR, DEFAULT_BAR, MIL_BAR = 0.95, 0.95, 0.90
 QUARANTINED = 3
+SLACK = 0.01  # how far the default may fall behind the ridge
 
 
 class Field:
@@ -118,6 +119,10 @@ def late_photos(source: Path, folder: Path) -> Field:
     )
     r2 = r2_of(second)
     promise(r2["ridge"] >= RIDGE_BAR, f"ridge, dates held out: R2 {r2['ridge']:.4f} >= {RIDGE_BAR}")
+    promise(
+        r2["auto"] >= DEFAULT_BAR and r2["auto"] >= r2["ridge"] - SLACK,
+        f"default, dates held out: R2 {r2['auto']:.4f} >= {DEFAULT_BAR}, and the ridge's - {SLACK}",
+    )
     promise(r2["mil"] >= MIL_BAR, f"network, dates held out: R2 {r2['mil']:.4f} >= {MIL_BAR}")
     print(f"        constant floor: R2 {r2['constant']:.4f}")
     return field
