@@ -105,7 +105,8 @@ def rival(features: FeatureSet, labels: pd.DataFrame, path: Path) -> Seconds:
         training=TrainingConfig(epochs=EPOCHS).model_dump(mode="json"),
     )
     network = module.network
-    network.scaler.fit(BagBatch.from_feature_set(features))
+    columns = list(spec.component_columns)
+    network.scaler.fit(BagBatch.from_feature_set(features), labelled.y[:, columns])
     network.labels.fit(labelled.y)
     network.build()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-2)
