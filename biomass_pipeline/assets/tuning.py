@@ -113,11 +113,11 @@ def tuning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     return [tuning_study, tuning]
 
 
-def _what(config: Config, lesson: Lesson) -> searching.Search:
+def _what(config: Config, lesson: Lesson) -> "searching.Search":
     return searching.Search(config.data, config.training, config.tuning, lesson.extraction)
 
 
-def _search(name: str, lesson: Lesson, *, studies: Studies, device: str) -> searching.StudyResult:
+def _search(name: str, lesson: Lesson, *, studies: Studies, device: str) -> "searching.StudyResult":
     return searching.tune(
         name,
         lesson.features,

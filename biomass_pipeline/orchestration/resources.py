@@ -23,7 +23,6 @@ from biomass_pipeline.manifest import (
     open_location,
     read_labels,
 )
-from biomass_pipeline.mil.tuning import sqlite_url
 from biomass_pipeline.project import Project
 from biomass_pipeline.whole import write_whole
 
@@ -175,6 +174,9 @@ class StudyFolder:
 
     def storage_url(self) -> str:
         """The database of trials, as SQLAlchemy names it."""
+        # Only who searches pays for importing what does it.
+        from biomass_pipeline.mil.tuning import sqlite_url  # noqa: PLC0415
+
         return self.storage or sqlite_url(self.layout.studies)
 
     def recommend(self, text: str) -> Path:

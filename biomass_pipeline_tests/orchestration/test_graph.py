@@ -1,5 +1,7 @@
 """The map of the graph, pinned: a new asset or arrow costs a line here."""
 
+import subprocess
+import sys
 from functools import cache
 
 import dagster as dg
@@ -198,3 +200,14 @@ JUDGED = {"fold_predictions", "protocol_predictions", "protocols", "evaluation",
 def test_a_code_version_changes_with_its_part_of_the_configuration_only(override, changed):
     before, after = code_versions("compute.batch_size=4"), code_versions(override)
     assert {name for name in before if after[name] != before[name]} == changed
+
+
+def test_loading_the_graph_imports_nothing_that_trains_or_searches():
+    script = (
+        "import sys, biomass_pipeline.definitions; "
+        "print(sorted({'torch', 'optuna', 'sklearn', 'pytorch_lightning'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd="."
+    )
+    assert done.stdout.strip() == "[]"
