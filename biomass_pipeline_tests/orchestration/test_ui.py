@@ -18,8 +18,11 @@ import pytest
 
 import biomass_pipeline
 from biomass_pipeline.orchestration import open_instance
-from biomass_pipeline.orchestration.jobs import SOURCES, STAGES
+from biomass_pipeline.orchestration.jobs import OPTIONAL, SOURCES, STAGES
 from biomass_pipeline_tests.farm import build_farm
+
+# Off the way to the report: nobody materializes them here.
+ASKED_FOR = {name for stage in OPTIONAL for name in STAGES[stage]}
 
 pytestmark = pytest.mark.slow
 
@@ -117,6 +120,8 @@ class Ui:
         """FRESH, STALE or MISSING by asset, or by asset and fold."""
         found = {}
         for name, node in self.assets().items():
+            if name in ASKED_FOR:
+                continue
             if not node["isPartitioned"]:
                 found[name] = node["staleStatus"]
                 continue
@@ -267,7 +272,7 @@ def test_two_ranges_materialize_the_graph_and_an_edited_label_is_marked(farm, ui
 
 def check_everything_is_materialized(farm, ui):
     for name, node in ui.assets().items():
-        if node["isPartitioned"]:
+        if node["isPartitioned"] and name not in ASKED_FOR:
             partitions = node["assetPartitionStatuses"]
             assert partitions["materializedPartitions"] == FOLDS, name
             assert not partitions["failedPartitions"], name
