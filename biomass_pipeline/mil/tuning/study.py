@@ -194,6 +194,7 @@ class _Counted:
         try:
             return self._objective(trial)
         except Exception as error:
+            # Optuna keeps the trial's message, not the error that a person is to read.
             self.error = error
             raise
 
