@@ -20,9 +20,10 @@ class Layout:
         folder = self.root / _TABLE_FOLDERS.get(name, "") / name
         return folder / (f"{part}.parquet" if isinstance(part, str) else f"fold_{part}.parquet")
 
-    def feature_cache(self, fingerprint: str, fold: int) -> Path:
-        """The HDF5 file of one fold under one extraction."""
-        return self.features(fingerprint) / f"fold_{fold}.h5"
+    def feature_cache(self, fingerprint: str, fold: int | None) -> Path:
+        """The HDF5 file of one fold under one extraction; None for the photos without labels."""
+        name = INFERENCE if fold is None else f"fold_{fold}"
+        return self.features(fingerprint) / f"{name}.h5"
 
     def features(self, fingerprint: str) -> Path:
         """All folds of one extraction."""
@@ -61,6 +62,11 @@ class Layout:
         return self.document("report")
 
     @property
+    def submission(self) -> Path:
+        """Predictions of the photos without labels, in the order that was asked for."""
+        return self.root / "predictions" / "submission.csv"
+
+    @property
     def studies(self) -> Path:
         """The trials of all searches of settings, in SQLite."""
         return self.root / "tuning" / "studies.sqlite3"
@@ -91,8 +97,11 @@ class Layout:
         return self.root / "dagster"
 
 
+# Of the cache of photos without labels, beside those of the folds.
+INFERENCE = "inference"
 _TABLE_FOLDERS = {
     "oof_predictions": "predictions",
+    "predictions": "predictions",
     "protocol_predictions": "evaluation",
     "tuning_study": "tuning",
 }

@@ -141,6 +141,7 @@ class Blueprint:
     protocols: dg.StaticPartitionsDefinition
     other_folds: dg.StaticPartitionMapping
     notes: tuple[str, ...] = ()
+    automation: dg.AutomationCondition[dg.AssetKey] | None = None
 
     @property
     def judging(self) -> dict[str, Any]:
@@ -161,6 +162,7 @@ class Blueprint:
         code: str,
         decides: Sequence[object] = (),
         partitioned: bool | dg.StaticPartitionsDefinition = False,
+        automated: bool = True,
         **options: Any,  # noqa: ANN401  # those of dagster.asset
     ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
         """Dagster's `asset`, with what every stage shares.
@@ -170,6 +172,7 @@ class Blueprint:
             code: The version of the code that makes it.
             decides: The parts of the configuration that decide its content.
             partitioned: Whether it has one partition a fold, or else its partitions.
+            automated: Whether it is kept up to date by itself; else it runs when it is asked for.
             options: Further arguments of `dagster.asset`.
         """
         parts = self.folds if partitioned is True else partitioned or None
@@ -177,6 +180,7 @@ class Blueprint:
             group_name=group,
             code_version=f"{code}-{fingerprint([_plain(part) for part in decides])}",
             partitions_def=parts,
+            automation_condition=self.automation if automated else None,
             **options,
         )
         return decorate

@@ -25,7 +25,8 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     data, folds = blueprint.config.data, blueprint.config.folds
     # Where the files are and how results are weighed does not change what the tables hold.
     parsing = data.model_dump(
-        mode="json", exclude={"images", "labels", "quadrat_area_m2", "max_quarantined_fraction"}
+        mode="json",
+        exclude={"images", "labels", "submission", "quadrat_area_m2", "max_quarantined_fraction"},
     )
 
     @blueprint.asset(

@@ -137,9 +137,10 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     return [oof_predictions, evaluation, report]
 
 
-_LOCATIONS = {"images", "labels"}
+_LOCATIONS = {"images", "labels", "submission"}
 # What is shown of these comes with the documents and sources that the report depends on.
 _NOT_OF_THE_REPORT: dict[str, bool | set[str]] = {
+    "automation": True,
     "compute": True,
     "training": True,
     "tuning": True,

@@ -38,6 +38,7 @@ def tuning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
 
     @blueprint.asset(
         _GROUP,
+        automated=False,
         code=code,
         decides=decides,
         partitioned=True,
@@ -79,6 +80,7 @@ def tuning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
 
     @blueprint.asset(
         _GROUP,
+        automated=False,
         code=code,
         decides=decides,
         kinds={"optuna", "json"},

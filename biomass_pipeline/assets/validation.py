@@ -29,6 +29,7 @@ def validation_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     # A partition's key names all that decides its protocol: another setting is another partition.
     @blueprint.asset(
         _GROUP,
+        automated=False,
         code=f"{_PROTOCOL_CODE}-{mil.CODE_VERSION}",
         decides=[
             *meaning_of(blueprint),
@@ -63,6 +64,7 @@ def validation_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
 
     @blueprint.asset(
         _GROUP,
+        automated=False,
         code=_COMPARISON_CODE,
         # Dagster does not notice that a partition is gone, so which there are is a part of it.
         decides=[config.data.target_weights, blueprint.judging, list(known)],

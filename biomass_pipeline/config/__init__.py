@@ -1,5 +1,6 @@
 """The configuration: frozen, validated once, hashed into fingerprints. Its defaults run."""
 
+from biomass_pipeline.config.automation import AutomationConfig, EmailConfig, NotifyConfig
 from biomass_pipeline.config.data import (
     CSIRO_IDENTITIES,
     CSIRO_TARGETS,
@@ -31,7 +32,6 @@ from biomass_pipeline.config.loading import (
     parse_config,
 )
 from biomass_pipeline.config.sections import (
-    AutomationConfig,
     BackboneConfig,
     CacheConfig,
     ComputeConfig,
@@ -58,9 +58,11 @@ __all__ = [
     "ComputeConfig",
     "Config",
     "DataConfig",
+    "EmailConfig",
     "EvaluationConfig",
     "FoldsConfig",
     "ImagingConfig",
+    "NotifyConfig",
     "ProtocolsConfig",
     "RayConfig",
     "RidgeConfig",

@@ -52,6 +52,9 @@ class DataConfig(Section):
         default="data/demo/photos", description="Folder, glob or fsspec URL of the photos."
     )
     labels: str = Field(default="data/demo/train.csv", description="CSV or Parquet of labels.")
+    submission: str | None = Field(
+        default=None, description="CSV whose rows and order the submission follows; else by id."
+    )
     layout: Literal["long", "wide"] = Field(
         default="long", description="long: a row an image and target (CSIRO); wide: a row an image."
     )

@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from biomass_pipeline.config.automation import AutomationConfig
 from biomass_pipeline.config.data import DataConfig, Section
 from biomass_pipeline.config.judging import EvaluationConfig, TuningConfig
 from biomass_pipeline.config.learning import TrainingConfig
@@ -106,10 +107,6 @@ class CacheConfig(Section):
     )
 
 
-class AutomationConfig(Section):
-    """Schedules and sensors: nothing to configure yet."""
-
-
 class RayConfig(Section):
     """How a Ray cluster is used."""
 
@@ -144,6 +141,9 @@ class ComputeConfig(Section):
     )
     batch_size: int | Literal["auto"] = Field(
         default="auto", description="Tiles embedded at once; auto measures. Halved if memory lacks."
+    )
+    executor: Literal["in_process", "forkserver", "spawn"] = Field(
+        default="in_process", description="Steps in the run's process, or in one each."
     )
     decode_threads: int = Field(default=2, ge=1, description="Photos decoded at once.")
     training_threads: int = Field(

@@ -1,0 +1,1 @@
+"""For those who test assets of their own on top of ours: stores in memory, fakes, tiny surveys."""
