@@ -20,7 +20,7 @@ def test_nothing_is_lost_whenever_a_run_is_killed(tmp_path, kind):
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert told.returncode == 0, told.stderr
