@@ -2,13 +2,15 @@
 .DEFAULT_GOAL := help
 STAMP := .venv/.stamp
 BIN := .venv/bin
+# Processes that share the tests.
+WORKERS ?= 2
 # PYTHONDONTWRITEBYTECODE may be set outside; without bytecode every start is seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint coverage lock ui clean
+.PHONY: help setup demo test lint coverage lock ui docker-build docker-smoke apt clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@sh scripts/setup.sh
@@ -19,7 +21,7 @@ demo: $(STAMP)  ## Run the whole graph on generated photos and print the score t
 	@$(BIN)/biomass demo
 
 test: $(STAMP)  ## Run the tests
-	@$(BIN)/coverage run -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --cov --cov-report=
 
 lint: $(STAMP)  ## Run every gate: format, lint, types, layers, dependencies, dead code, spelling
 	@sh scripts/lint.sh
@@ -32,6 +34,15 @@ lock: $(STAMP)  ## Recompute constraints.txt from pyproject.toml
 
 ui: $(STAMP)  ## Open Dagster on 127.0.0.1:3000
 	@$(BIN)/biomass ui
+
+docker-build:  ## Build the image; ACCELERATOR=cuda for NVIDIA GPUs
+	@sh docker/build.sh $(or $(ACCELERATOR),cpu)
+
+docker-smoke: $(STAMP)  ## Start the image's containers on generated photos, launch two jobs, clear away
+	@sh docker/smoke.sh
+
+apt:  ## As root on Debian: install PostgreSQL, for the tests that start one
+	@sh scripts/apt.sh
 
 clean:  ## Remove .venv and caches (never data/)
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

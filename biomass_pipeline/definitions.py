@@ -1,6 +1,9 @@
 """What `workspace.yaml` loads: the graph of `BIOMASS_CONFIG`, `biomass.yaml` or the demo."""
 
-from biomass_pipeline.orchestration import build_definitions
+from biomass_pipeline.orchestration import build_definitions, build_resources
 from biomass_pipeline.project import Project
 
-defs = build_definitions(Project.open())
+_project = Project.open()
+
+# Nobody watches these runs: what is still being written is left alone.
+defs = build_definitions(_project, resources=build_resources(_project, settle=True))

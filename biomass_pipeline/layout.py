@@ -64,7 +64,7 @@ class Layout:
     @property
     def submission(self) -> Path:
         """Predictions of the photos without labels, in the order that was asked for."""
-        return self.root / "predictions" / "submission.csv"
+        return self.document("submission")
 
     @property
     def studies(self) -> Path:
@@ -110,4 +110,5 @@ _DOCUMENTS = {
     "protocols": Path("evaluation", "protocols.json"),
     "tuning": Path("tuning", "tuning.json"),
     "report": Path("report", "report.html"),
+    "submission": Path("predictions", "submission.csv"),
 }

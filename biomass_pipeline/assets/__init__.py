@@ -16,8 +16,10 @@ from biomass_pipeline.assets.blueprint import (
     Settings,
     Studies,
 )
+from biomass_pipeline.assets.checking import check_result, earlier_metadata
 from biomass_pipeline.assets.door import door_assets
-from biomass_pipeline.assets.extraction import extraction_assets
+from biomass_pipeline.assets.extraction import contents_of, extraction_assets, tiles_of
+from biomass_pipeline.assets.inference import inference_assets, unlabelled_photos
 from biomass_pipeline.assets.judgement import judgement_assets
 from biomass_pipeline.assets.learning import learning_assets
 from biomass_pipeline.assets.lesson import CheckpointHandle, features_of
@@ -41,18 +43,24 @@ __all__ = [
     "Settings",
     "Studies",
     "build_assets",
+    "check_result",
+    "contents_of",
+    "earlier_metadata",
     "features_of",
+    "tiles_of",
+    "unlabelled_photos",
 ]
 
 
 def build_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition | dg.SourceAsset]:
     """The whole graph, as the blueprint has it."""
     return [
-        *source_assets(),
+        *source_assets(blueprint.around),
         *door_assets(blueprint),
         *extraction_assets(blueprint),
         *learning_assets(blueprint),
         *prediction_assets(blueprint),
+        *inference_assets(blueprint),
         *validation_assets(blueprint),
         *tuning_assets(blueprint),
         *judgement_assets(blueprint),

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from biomass_pipeline.config import Config, fingerprint
 from biomass_pipeline.features import Backbone, Engine, Progress
 from biomass_pipeline.manifest import LabelSheet
+from biomass_pipeline.mil.progress import TrainingProgress
 from biomass_pipeline.store import Cache, Embedder, FoldContents, Stamp, Written
 
 # Held one at a time across processes, whatever runs them.
@@ -40,7 +41,10 @@ class LabelSource(Protocol):
         """Parse it."""
 
     def version(self) -> str:
-        """The hash of its bytes."""
+        """The hash of its bytes, and of those of the file that a submission follows."""
+
+    def order(self) -> pd.DataFrame | None:
+        """The rows that a submission must have, as text; None: all photos, by id."""
 
 
 class PhotoSource(Protocol):
@@ -82,12 +86,12 @@ class BackboneSource(Protocol):
 class FeatureStore(Protocol):
     """Where the folds' caches are kept."""
 
-    def open(self, fold: int, fingerprint: str) -> Cache:
-        """A handle on one fold."""
+    def open(self, fold: int | None, fingerprint: str) -> Cache:
+        """A handle on one fold; None: the photos without labels."""
 
     def write(
         self,
-        fold: int,
+        fold: int | None,
         contents: FoldContents,
         *,
         stamp: Stamp,
@@ -127,8 +131,20 @@ class Archive(Protocol):
 class Reporter(Protocol):
     """Where progress is shown: a terminal's bar, or Dagster's log."""
 
-    def extraction(self, fold: int) -> Callable[[Progress], None]:
-        """A callback for one fold's extraction."""
+    def extraction(self, fold: int | None) -> Callable[[Progress], None]:
+        """A callback for one fold's extraction; None: of the photos without labels."""
+
+    def training(self, fold: int) -> Callable[[TrainingProgress], None]:
+        """A callback for the training of one fold's networks."""
+
+
+# What goes around the body of an asset, such as what tries it again.
+Around = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def bare(body: Callable[..., Any]) -> Callable[..., Any]:
+    """Nothing goes around it."""
+    return body
 
 
 @dataclass(frozen=True)
@@ -142,6 +158,7 @@ class Blueprint:
     other_folds: dg.StaticPartitionMapping
     notes: tuple[str, ...] = ()
     automation: dg.AutomationCondition[dg.AssetKey] | None = None
+    around: Around = bare
 
     @property
     def judging(self) -> dict[str, Any]:
@@ -183,7 +200,7 @@ class Blueprint:
             automation_condition=self.automation if automated else None,
             **options,
         )
-        return decorate
+        return lambda body: decorate(self.around(body))
 
 
 def content_version(table: pd.DataFrame) -> dg.DataVersion:

@@ -17,7 +17,7 @@ from biomass_pipeline.manifest import label_table as join_labels
 
 _GROUP = "door"
 # Raise one when the code of its table changes what it holds.
-_MANIFEST_CODE, _LABELS_CODE, _FOLDS_CODE = "2", "1", "1"
+_MANIFEST_CODE, _LABELS_CODE, _FOLDS_CODE = "3", "1", "1"
 
 
 def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
@@ -72,7 +72,12 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             targets=dg.MetadataValue.md(markdown_table(targets)),
         )
 
-    @blueprint.asset(_GROUP, code=_FOLDS_CODE, decides=[folds, data.group_columns], kinds=_TABLE)
+    @blueprint.asset(
+        _GROUP,
+        code=_FOLDS_CODE,
+        decides=[folds, data.group_columns, data.heaviest_target],
+        kinds=_TABLE,
+    )
     def fold_assignment(
         label_table: pd.DataFrame, ledger: dg.ResourceParam[FoldLedger]
     ) -> dg.MaterializeResult[pd.DataFrame]:

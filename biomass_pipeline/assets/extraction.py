@@ -1,6 +1,6 @@
 """Extraction: the tiles of each fold, and their features, embedded once a content."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from math import ceil
 
@@ -17,19 +17,22 @@ from biomass_pipeline.assets.blueprint import (
     markdown_table,
     table_result,
 )
+from biomass_pipeline.assets.checking import check_result, earlier_metadata
+from biomass_pipeline.assets.feature_checks import feature_checks, feature_specs
 from biomass_pipeline.config import Config, DataConfig, fingerprint
 from biomass_pipeline.errors import UnreadableImageError
+from biomass_pipeline.evaluation import TILES, Finding, check_schema, listed
 from biomass_pipeline.features import PhotoEmbedder, Reading, cells_of, photos_of, views_of
 from biomass_pipeline.imaging import ReadLimits
 from biomass_pipeline.manifest import Picture, read_validity
-from biomass_pipeline.store import Cache, FoldContents, Quarantined, Stamp, Written
-from biomass_pipeline.tiling import n_grid_tiles
+from biomass_pipeline.store import Cache, FoldContents, Stamp, Written
+from biomass_pipeline.tiling import n_grid_tiles, uncovered_photos
 from biomass_pipeline.tiling import patch_index as index_patches
 
 _GROUP = "extraction"
 # Raise one when its code changes what it holds.
 _TILES_CODE, _CACHE_CODE = "2", "1"
-_FINITE = "features_are_finite"
+_COVERED = "tiles_cover_each_photo"
 
 
 def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
@@ -44,22 +47,28 @@ def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         decides=[config.tiling, *([cells] if len(cells) > 2 else [])],  # noqa: PLR2004
         partitioned=True,
         kinds={"parquet", "pandas"},
+        check_specs=[
+            dg.AssetCheckSpec(
+                _COVERED,
+                asset="patch_index",
+                description="Tiles hold every valid pixel of their photo once, and nothing else.",
+                blocking=True,
+            )
+        ],
     )
-    def patch_index(
+    def patch_index(  # type: ignore[no-untyped-def]  # noqa: ANN202  # as below
         context: dg.AssetExecutionContext,
         image_manifest: pd.DataFrame,
         fold_assignment: pd.DataFrame,
         photos: dg.ResourceParam[PhotoSource],
-    ) -> dg.MaterializeResult[pd.DataFrame]:
+    ):
         """Every tile of the fold's photos: its corner in pixels and its share of the valid area."""
         held_out = fold_assignment[fold_assignment["fold"] == int(context.partition_key)]
         images = image_manifest[image_manifest["image_id"].isin(held_out["image_id"])]
-        limits = _reading(config, photos).limits
-        table = index_patches(
-            images, config.tiling, validity=_validity(photos, limits), cells=cells
-        )
+        table = tiles_of(images, config=config, photos=photos)
         dropped = n_grid_tiles(images, config.tiling) - len(table)
-        return table_result(table, photos=len(images), nodata_tiles_dropped=dropped)
+        found = table_result(table, photos=len(images), nodata_tiles_dropped=dropped)
+        return found._replace(check_results=[_coverage(table, images, config)])
 
     # No return annotation: beside a check result Dagster refuses `MaterializeResult[Cache]`.
     @blueprint.asset(
@@ -70,8 +79,7 @@ def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         kinds={"hdf5", "pytorch"},
         pool=GPU_POOL,
         io_manager_key="feature_handles",
-        # Not an `@asset_check`: those cannot follow the partition of the run yet.
-        check_specs=[dg.AssetCheckSpec(_FINITE, asset="feature_cache", blocking=True)],
+        check_specs=feature_specs("feature_cache"),
     )
     def feature_cache(  # type: ignore[no-untyped-def]  # noqa: ANN202  # as above
         context: dg.AssetExecutionContext,
@@ -83,37 +91,43 @@ def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     ):
         """The fold's tile features in HDF5. Rows of known content are copied, not embedded."""
         fold = int(context.partition_key)
-        contents = FoldContents.from_patch_index(
-            patch_index[fold],
-            tiling=config.tiling,
-            cells=cells,
-            views=views_of(config.backbone),
-        )
-        embedder = PhotoEmbedder(
-            photos_of(contents),
-            reading=_reading(config, photos),
-            build=backbone.build,
-            engine=backbone.engine(),
-            on_progress=reporter.extraction(fold),
-        )
-        stamp = _stamp(blueprint, backbone)
+        contents = contents_of(patch_index[fold], config=config)
+        stamp = stamp_of(blueprint, backbone)
         written = features.write(
             fold,
             contents,
             stamp=stamp,
-            embedder=embedder,
+            embedder=PhotoEmbedder(
+                photos_of(contents),
+                reading=reading_of(config, photos),
+                build=backbone.build,
+                engine=backbone.engine(),
+                on_progress=reporter.extraction(fold),
+            ),
             max_refused=_most_refused(len(contents.image_ids), config.data),
         )
-        return dg.MaterializeResult(
-            value=written.cache,
-            data_version=dg.DataVersion(
-                _cache_version(blueprint.extraction, contents, written.quarantined)
-            ),
-            metadata={"backbone": stamp.backbone, **_cache_metadata(contents, written)},
-            check_results=[_finiteness(written.cache)],
+        return cache_result(
+            contents, written, stamp=stamp, asset="feature_cache", instance=context.instance
         )
 
     return [patch_index, feature_cache]
+
+
+def tiles_of(images: pd.DataFrame, *, config: Config, photos: PhotoSource) -> pd.DataFrame:
+    """Every tile of some photos; those that are partly nodata are read for it."""
+    limits = reading_of(config, photos).limits
+    cells = cells_of(config.backbone, tile_px=config.tiling.tile_px)
+    return index_patches(images, config.tiling, validity=_validity(photos, limits), cells=cells)
+
+
+def contents_of(tiles: pd.DataFrame, *, config: Config) -> FoldContents:
+    """What a cache of these tiles holds."""
+    return FoldContents.from_patch_index(
+        tiles,
+        tiling=config.tiling,
+        cells=cells_of(config.backbone, tile_px=config.tiling.tile_px),
+        views=views_of(config.backbone),
+    )
 
 
 def _validity(
@@ -135,7 +149,8 @@ def _validity(
     return read
 
 
-def _reading(config: Config, photos: PhotoSource) -> Reading:
+def reading_of(config: Config, photos: PhotoSource) -> Reading:
+    """How photos are opened and decoded."""
     limits = ReadLimits(
         max_pixels=config.data.max_pixels, stream_above_px=config.imaging.stream_above_px
     )
@@ -152,7 +167,8 @@ def _most_refused(n_photos: int, data: DataConfig) -> int:
     return min(ceil(data.max_quarantined_fraction * n_photos), n_photos - 1)
 
 
-def _stamp(blueprint: Blueprint, backbone: BackboneSource) -> Stamp:
+def stamp_of(blueprint: Blueprint, backbone: BackboneSource) -> Stamp:
+    """The identity of the extraction, as caches carry it."""
     config, identity = blueprint.config, backbone.identity()
     return Stamp(
         fingerprint=blueprint.extraction,
@@ -164,6 +180,33 @@ def _stamp(blueprint: Blueprint, backbone: BackboneSource) -> Stamp:
         layers=config.backbone.layers,
         feature_dim=0,
         dtype=config.cache.dtype,
+    )
+
+
+def cache_result(
+    contents: FoldContents,
+    written: Written,
+    *,
+    stamp: Stamp,
+    asset: str,
+    instance: dg.DagsterInstance,
+) -> dg.MaterializeResult[Cache]:
+    """A handle on a cache with its content as data version, what it cost, and its checks."""
+    version = fingerprint(
+        stamp.fingerprint,
+        contents.image_ids,
+        contents.image_sha256,
+        contents.offsets.tolist(),
+        sorted(photo.image_id for photo in written.quarantined),
+    )
+    summary, checks = feature_checks(
+        written.cache, asset=asset, past=earlier_metadata(instance, asset)
+    )
+    return dg.MaterializeResult(
+        value=written.cache,
+        data_version=dg.DataVersion(version),
+        metadata={"backbone": stamp.backbone, **_cache_metadata(contents, written), **summary},
+        check_results=checks,
     )
 
 
@@ -184,24 +227,15 @@ def _cache_metadata(
     }
 
 
-def _finiteness(cache: Cache) -> dg.AssetCheckResult:
-    """Read the fold back, and look for NaN and infinity."""
-    broken = cache.broken_photos()
-    return dg.AssetCheckResult(
-        check_name=_FINITE,
-        passed=not broken,
-        description=f"{len(broken)} photos have features that are NaN or infinite.",
-        metadata={"photos": list(broken[:20])},
-    )
-
-
-def _cache_version(
-    extraction: str, contents: FoldContents, quarantined: Sequence[Quarantined]
-) -> str:
-    return fingerprint(
-        extraction,
-        contents.image_ids,
-        contents.image_sha256,
-        contents.offsets.tolist(),
-        sorted(photo.image_id for photo in quarantined),
+def _coverage(tiles: pd.DataFrame, images: pd.DataFrame, config: Config) -> dg.AssetCheckResult:
+    """Whether the table is what it must be, and the tiles cover their photos."""
+    found = check_schema(tiles, TILES)
+    if found.passed:
+        faults = uncovered_photos(tiles, images, config.tiling)
+        told = f"{faults['image_id'].nunique()} of {len(images)} photos are not covered once"
+        cases = [f"{image} {problem}" for image, problem in faults.to_numpy().tolist()]
+        said = f"{told}: {listed(cases)}." if cases else f"{told}."
+        found = Finding(not cases, said, faults)
+    return check_result(
+        found, name=_COVERED, asset="patch_index", severity=dg.AssetCheckSeverity.ERROR
     )

@@ -14,9 +14,19 @@ from biomass_pipeline.assets.blueprint import (
     markdown_table,
     table_result,
 )
-from biomass_pipeline.assets.lesson import features_of
+from biomass_pipeline.assets.lesson import Lesson, features_of
+from biomass_pipeline.assets.prediction import judged_state
 from biomass_pipeline.config import fingerprint
-from biomass_pipeline.evaluation import AUTO, alarms, evaluate, pool_predictions, selection_of
+from biomass_pipeline.evaluation import (
+    AUTO,
+    STATE_COLUMN,
+    alarms,
+    evaluate,
+    pool_predictions,
+    refuse_mixed_training,
+    selection_of,
+    standing,
+)
 from biomass_pipeline.manifest import check_quarantine, with_refusals
 from biomass_pipeline.reporting import (
     ReportInputs,
@@ -28,7 +38,7 @@ from biomass_pipeline.store import Cache
 
 _GROUP = "judgement"
 # Raise one when its code changes what it holds.
-_POOL_CODE, _METRICS_CODE, _REPORT_CODE = "2", "2", "2"
+_POOL_CODE, _METRICS_CODE, _REPORT_CODE = "3", "2", "2"
 
 
 def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
@@ -40,8 +50,17 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         fold_predictions: dict[int, pd.DataFrame],
         feature_cache: dict[int, Cache],
         label_table: pd.DataFrame,
+        settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult[pd.DataFrame]:
         """Every labelled photo, predicted once by each kind of model that never saw it."""
+
+        def state_now() -> dict[str, str]:
+            lesson = Lesson.gather(
+                feature_cache, label_table, config=blueprint.with_training(settings.load())
+            )
+            return lesson.network_state() | lesson.ridge_state() | judged_state(blueprint)
+
+        refuse_mixed_training(fold_predictions, now=state_now)
         photos = with_refusals(
             label_table[["image_id"]].assign(status="ok", reason=""), _refused(feature_cache)
         )
@@ -49,7 +68,7 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         table = pool_predictions(
             [fold_predictions[fold] for fold in sorted(fold_predictions)],
             labels=label_table[photos["status"] == "ok"],
-        )
+        ).drop(columns=STATE_COLUMN)
         plot = predicted_against_measured(table, data=config.data, model=AUTO)
         return table_result(table, predicted_against_measured=_image(plot))
 
@@ -82,6 +101,8 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
                 "scores": dg.MetadataValue.md(markdown_table(result.score_table())),
                 "images": result.metrics["n_images"],
                 "groups": result.metrics["n_groups"],
+                # What the next evaluation is compared with.
+                **standing(result.metrics),
             },
         )
 
@@ -137,7 +158,8 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     return [oof_predictions, evaluation, report]
 
 
-_LOCATIONS = {"images", "labels", "submission"}
+# Where the files are, and what stops a run, does not change a score.
+_LOCATIONS = {"images", "labels", "submission", "max_quarantined_fraction"}
 # What is shown of these comes with the documents and sources that the report depends on.
 _NOT_OF_THE_REPORT: dict[str, bool | set[str]] = {
     "automation": True,

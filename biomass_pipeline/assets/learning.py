@@ -1,12 +1,16 @@
 """Learning: a fold's network and its ridge baseline, from every fold but its own."""
 
-from pathlib import Path
-
 import dagster as dg
 import pandas as pd
 
 from biomass_pipeline import mil
-from biomass_pipeline.assets.blueprint import GPU_POOL, Blueprint, CheckpointStore, Settings
+from biomass_pipeline.assets.blueprint import (
+    GPU_POOL,
+    Blueprint,
+    CheckpointStore,
+    Reporter,
+    Settings,
+)
 from biomass_pipeline.assets.lesson import CheckpointHandle, Lesson
 from biomass_pipeline.store import Cache
 
@@ -35,12 +39,14 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         label_table: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
         checkpoints: dg.ResourceParam[CheckpointStore],
+        reporter: dg.ResourceParam[Reporter],
     ) -> dg.MaterializeResult[CheckpointHandle]:
         """The fold's ensemble of multiple-instance networks; it never saw the fold's photos."""
         config = blueprint.with_training(settings.load())
         lesson = Lesson.gather(feature_cache, label_table, config=config)
         recipe = lesson.for_network()
-        folder = checkpoints.folder(recipe.fingerprint, int(context.partition_key))
+        fold = int(context.partition_key)
+        folder = checkpoints.folder(recipe.fingerprint, fold)
         reused = mil.networks_exist(folder, recipe.fingerprint)
         mil.train_fold(
             lesson.features,
@@ -50,10 +56,13 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             device=settings.device(),
             threads=config.compute.training_threads,
             records=mil.TrainingRecords(
-                config.compute.training_logs, config.compute.checkpoint_every_epochs
+                config.compute.training_logs,
+                config.compute.checkpoint_every_epochs,
+                on_progress=reporter.training(fold),
             ),
         )
-        return _model_result(folder, recipe, lesson, reused=reused)
+        handle = CheckpointHandle(folder, recipe.fingerprint, lesson.network_state())
+        return _model_result(handle, lesson, reused=reused)
 
     @blueprint.asset(
         _GROUP,
@@ -80,28 +89,33 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         reused = mil.ridge_exists(folder, recipe.fingerprint)
         if not reused:
             mil.save_ridge(mil.fit_ridge(lesson.features, lesson.labels, recipe=recipe), folder)
-        return _model_result(folder, recipe, lesson, reused=reused)
+        handle = CheckpointHandle(folder, recipe.fingerprint, lesson.ridge_state())
+        return _model_result(handle, lesson, reused=reused)
 
     return [mil_checkpoint, ridge_baseline]
 
 
 def meaning_of(blueprint: Blueprint) -> list[object]:
-    """What the labels mean: a part of every model's code version."""
+    """What the labels mean and what trains: a part of every model's code version."""
     data = blueprint.config.data
     return [
         [(target.name, target.weight, target.detection_limit) for target in data.targets],
         data.identities,
+        data.group_columns,
+        # The season of a photo is read from it.
+        data.date_column,
+        mil.trainers(),
     ]
 
 
 def _model_result(
-    folder: Path, recipe: mil.Recipe, lesson: Lesson, *, reused: bool
+    handle: CheckpointHandle, lesson: Lesson, *, reused: bool
 ) -> dg.MaterializeResult[CheckpointHandle]:
     return dg.MaterializeResult(
-        value=CheckpointHandle(folder, recipe.fingerprint),
-        data_version=dg.DataVersion(recipe.fingerprint),
+        value=handle,
+        data_version=dg.DataVersion(handle.fingerprint),
         metadata={
-            "training_fingerprint": recipe.fingerprint,
+            "training_fingerprint": handle.fingerprint,
             "photos": len(lesson.features.image_ids),
             "feature_dim": lesson.features.feature_dim,
             "reused": reused,

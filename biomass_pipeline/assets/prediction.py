@@ -5,13 +5,25 @@ import pandas as pd
 
 from biomass_pipeline import mil
 from biomass_pipeline.assets.blueprint import Blueprint, Settings, table_result
-from biomass_pipeline.assets.lesson import CheckpointHandle
-from biomass_pipeline.evaluation import constant_predictions, held_out_predictions, with_choice
+from biomass_pipeline.assets.lesson import (
+    NETWORK,
+    RIDGE,
+    CheckpointHandle,
+    content_state,
+    photos_of,
+)
+from biomass_pipeline.config import fingerprint
+from biomass_pipeline.evaluation import (
+    constant_predictions,
+    held_out_predictions,
+    with_choice,
+    with_training_state,
+)
 from biomass_pipeline.store import Cache
 
 _GROUP = "learning"
 # Raise it when the code of the predictions changes what they hold.
-_PREDICTIONS_CODE = "2"
+_PREDICTIONS_CODE = "3"
 
 
 def prediction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
@@ -70,11 +82,24 @@ def prediction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             novelty=models.novelty(features),
             seed=spec.seed,
         )
+        held_out = content_state(
+            {NETWORK: models.network.covariates, RIDGE: ()},
+            fold,
+            photos=photos_of(features),
+            labels=label_table,
+            data=data,
+        )
+        state = {**network.state, **ridge.state, **held_out, **judged_state(blueprint)}
         return table_result(
-            with_choice(table, choice),
+            with_training_state(with_choice(table, choice), state),
             photos=len(features.image_ids),
             chosen=choice.model,
             inner_scores=dg.MetadataValue.json(dict(choice.scores)),
         )
 
     return [fold_predictions]
+
+
+def judged_state(blueprint: Blueprint) -> dict[str, str]:
+    """What decides predictions beside the models, as a part of their state."""
+    return {"intervals": fingerprint(_PREDICTIONS_CODE, blueprint.judging)}

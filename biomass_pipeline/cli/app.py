@@ -8,6 +8,16 @@ from typing import Annotated
 import typer
 
 from biomass_pipeline import __version__
+from biomass_pipeline.cli.cache_verbs import cache_app
+from biomass_pipeline.cli.field_verbs import calibrate, export_app, predict
+from biomass_pipeline.cli.options import (
+    ConfigOption,
+    FoldOption,
+    JsonOption,
+    SelectOption,
+    SetOption,
+    texts,
+)
 from biomass_pipeline.cli.terminal import open_console, show_error
 from biomass_pipeline.errors import BiomassError
 
@@ -18,24 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-cache_app = typer.Typer(
-    help="Look at the feature cache, mend it, clear it up.", no_args_is_help=True
-)
 app.add_typer(cache_app, name="cache")
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Configuration; else BIOMASS_CONFIG, ./biomass.yaml."),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Override a field, for example training.epochs=5. Repeatable."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-SelectOption = Annotated[
-    str | None, typer.Option("--select", help="Assets, in Dagster's syntax: feature_cache+")
-]
-FoldOption = Annotated[int | None, typer.Option("--fold", help="Only this fold.")]
+app.add_typer(export_app, name="export")
 
 
 @app.callback(invoke_without_command=True)
@@ -53,7 +47,7 @@ def demo(*, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Run the whole graph on generated photos and print the score table."""
     from biomass_pipeline.cli.running import run_demo  # noqa: PLC0415  # keeps --help fast
 
-    raise typer.Exit(run_demo(_texts(set_), as_json=as_json))
+    raise typer.Exit(run_demo(texts(set_), as_json=as_json))
 
 
 @app.command()
@@ -76,7 +70,7 @@ def init(  # noqa: PLR0913  # one argument an option
         images,
         labels,
         name=name,
-        wishes={"targets": _texts(target), "groups": _texts(group)},
+        wishes={"targets": texts(target), "groups": texts(group)},
         output=output,
         force=force,
     )
@@ -105,7 +99,7 @@ def doctor(
 
         raise typer.Exit(
             benchmarking.bench(
-                config, _texts(set_), photos=photos, models=_texts(model), json_only=as_json
+                config, texts(set_), photos=photos, models=texts(model), json_only=as_json
             )
         )
     if photos or model:
@@ -113,7 +107,7 @@ def doctor(
         raise typer.BadParameter(msg)
     from biomass_pipeline.cli.diagnosis import diagnose  # noqa: PLC0415  # as above
 
-    raise typer.Exit(diagnose(config, _texts(set_), as_json=as_json))
+    raise typer.Exit(diagnose(config, texts(set_), as_json=as_json))
 
 
 @app.command()
@@ -128,7 +122,7 @@ def run(
     """Materialize what is stale or missing, and nothing else."""
     from biomass_pipeline.cli.running import run_stale  # noqa: PLC0415  # as above
 
-    raise typer.Exit(run_stale(config, _texts(set_), select=select, fold=fold, as_json=as_json))
+    raise typer.Exit(run_stale(config, texts(set_), select=select, fold=fold, as_json=as_json))
 
 
 @app.command()
@@ -149,11 +143,27 @@ def status(
         from biomass_pipeline.cli.watching import watch_extraction  # noqa: PLC0415  # as above
 
         raise typer.Exit(
-            watch_extraction(config, _texts(set_), interval_s=interval, as_json=as_json)
+            watch_extraction(config, texts(set_), interval_s=interval, as_json=as_json)
         )
     from biomass_pipeline.cli.showing import show_status  # noqa: PLC0415  # as above
 
-    raise typer.Exit(show_status(config, _texts(set_), as_json=as_json))
+    raise typer.Exit(show_status(config, texts(set_), as_json=as_json))
+
+
+@app.command()
+def watch(
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End after one round, as soon as the photos settled.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep everything up to date by itself: photos that arrive are run, until Ctrl-C."""
+    from biomass_pipeline.cli.keeping import keep_watch  # noqa: PLC0415  # as above
+
+    raise typer.Exit(keep_watch(config, texts(set_), once=once, as_json=as_json))
 
 
 @app.command()
@@ -161,7 +171,7 @@ def report(*, config: ConfigOption = None, set_: SetOption = None) -> None:
     """Bring the report up to date and say where it is."""
     from biomass_pipeline.cli.running import run_report  # noqa: PLC0415  # as above
 
-    raise typer.Exit(run_report(config, _texts(set_)))
+    raise typer.Exit(run_report(config, texts(set_)))
 
 
 @app.command()
@@ -171,7 +181,7 @@ def validate(
     """Hold photos out in other ways too: new places, later dates, and the optimistic way."""
     from biomass_pipeline.cli.validating import run_validation  # noqa: PLC0415  # as above
 
-    raise typer.Exit(run_validation(config, _texts(set_), as_json=as_json))
+    raise typer.Exit(run_validation(config, texts(set_), as_json=as_json))
 
 
 @app.command()
@@ -192,7 +202,7 @@ def tune(
 
     asked = {"tuning.n_trials": trials, "tuning.timeout_s": timeout}
     wishes = tuple(f"{key}={value}" for key, value in asked.items() if value is not None)
-    raise typer.Exit(run_tuning(config, _texts(set_) + wishes, as_json=as_json))
+    raise typer.Exit(run_tuning(config, texts(set_) + wishes, as_json=as_json))
 
 
 @app.command()
@@ -205,7 +215,11 @@ def ui(
     """Open Dagster on 127.0.0.1, with its storage under the root folder."""
     from biomass_pipeline.cli.serving import serve  # noqa: PLC0415  # as above
 
-    raise typer.Exit(serve(config, _texts(set_), port=port))
+    raise typer.Exit(serve(config, texts(set_), port=port))
+
+
+app.command()(predict)
+app.command()(calibrate)
 
 
 @app.command()
@@ -214,47 +228,6 @@ def backbones(*, as_json: JsonOption = False) -> None:
     from biomass_pipeline.cli.backbones import show_backbones  # noqa: PLC0415  # as above
 
     show_backbones(as_json=as_json)
-
-
-@cache_app.command("info")
-def cache_info(
-    *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
-) -> None:
-    """Show the folds' cache files and what made them."""
-    from biomass_pipeline.cli.showing import show_cache  # noqa: PLC0415  # as above
-
-    raise typer.Exit(show_cache(config, _texts(set_), as_json=as_json))
-
-
-@cache_app.command("verify")
-def cache_verify(
-    *,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Embed again what is damaged, and nothing else.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Read every cache file and compare it with its checksums and its fold's tiles."""
-    from biomass_pipeline.cli import caching  # noqa: PLC0415  # as above
-
-    look = caching.repair_cache if repair else caching.verify_cache
-    raise typer.Exit(look(config, _texts(set_), as_json=as_json))
-
-
-@cache_app.command("prune")
-def cache_prune(
-    *,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Delete the caches of earlier configurations, and what is left beside the current one's."""
-    from biomass_pipeline.cli.caching import prune_cache  # noqa: PLC0415  # as above
-
-    raise typer.Exit(prune_cache(config, _texts(set_), yes=yes, as_json=as_json))
 
 
 def main() -> None:
@@ -267,7 +240,3 @@ def main() -> None:
         else:
             show_error(open_console(stderr=True), str(error))
         sys.exit(error.exit_code)
-
-
-def _texts(values: list[str] | None) -> tuple[str, ...]:
-    return tuple(values or ())

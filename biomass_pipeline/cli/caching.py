@@ -12,6 +12,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 
+from biomass_pipeline.assets import contents_of, tiles_of, unlabelled_photos
 from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.progress import TerminalReporter, announcer
 from biomass_pipeline.cli.terminal import open_console, show_table
@@ -21,16 +22,18 @@ from biomass_pipeline.errors import (
     MissingCacheError,
     MissingTableError,
 )
-from biomass_pipeline.features import cells_of, views_of
-from biomass_pipeline.orchestration import Graph, blueprint_of, exclusive
+from biomass_pipeline.layout import INFERENCE
+from biomass_pipeline.orchestration import Graph, PhotoFolder, blueprint_of, exclusive
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import (
     FeatureFolder,
     FoldContents,
     Inspection,
     Leftover,
+    all_cache_files,
     delete,
     leftovers,
+    part_name,
 )
 
 _FAILED, _QUARANTINED = 1, 3
@@ -47,9 +50,9 @@ class Mend(Enum):
 
 @dataclass(frozen=True)
 class FoldState:
-    """What reading one fold's file whole found."""
+    """What reading one fold's file whole found; fold None is the photos without labels."""
 
-    fold: int
+    fold: int | None
     problem: str = ""
     damaged: tuple[str, ...] = ()
     mend: Mend = Mend.NONE
@@ -58,13 +61,13 @@ class FoldState:
 
     def __str__(self) -> str:
         if self.problem:
-            return f"fold {self.fold}: {self.problem}"
+            return f"{part_name(self.fold)}: {self.problem}"
         unchecked = "" if self.has_checks else ", but without checksums: only NaN would be seen"
         missing = (
             f", {self.n_quarantined} photos quarantined (`biomass cache verify --repair` tries "
             f"them again)"
         )
-        return f"fold {self.fold}: whole{missing if self.n_quarantined else ''}{unchecked}"
+        return f"{part_name(self.fold)}: whole{missing if self.n_quarantined else ''}{unchecked}"
 
 
 def verify_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
@@ -103,15 +106,15 @@ def repair_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bo
                 _mend(project, graph, state, extraction, console)
         finally:
             reporter.close()
-    broken = [state.fold for state in before if state.problem]
-    tried = [state.fold for state in before if not state.problem]
+    broken = [_key(state.fold) for state in before if state.problem]
+    tried = [_key(state.fold) for state in before if not state.problem]
     states = _states(project, extraction)
     embedded = {"photos_embedded": reporter.n_embedded, "repaired": broken, "tried_again": tried}
     if as_json:
         typer.echo(json.dumps(_as_json(states) | embedded))
     else:
         _print(states)
-        done = f"Folds made again: {len(before)}" if before else "Nothing to repair"
+        done = f"Files made again: {len(before)}" if before else "Nothing to repair"
         console.print(f"{done}; photos embedded: {reporter.n_embedded}.")
     return _exit_code(states)
 
@@ -146,12 +149,13 @@ def prune_cache(
 
 
 def _states(project: Project, extraction: str) -> list[FoldState]:
-    if not any(project.layout.extractions.glob("*/fold_*")):
+    if not all_cache_files(project.layout.extractions):
         raise MissingCacheError(project.layout.features(extraction))
-    return [_state(project, extraction, fold) for fold in range(project.config.folds.n_folds)]
+    parts = [*range(project.config.folds.n_folds), None]
+    return [_state(project, extraction, fold) for fold in parts]
 
 
-def _state(project: Project, extraction: str, fold: int) -> FoldState:
+def _state(project: Project, extraction: str, fold: int | None) -> FoldState:
     found: Inspection | None = None
     try:
         contents = _contents(project, fold)
@@ -182,7 +186,9 @@ def _mend(
 ) -> None:
     """Make one fold again; its damaged file goes just before, so that an error costs no other."""
     folder = FeatureFolder(project.layout)
-    nodes = [node for node in graph.select("feature_cache") if int(node.fold or 0) == state.fold]
+    asset = "inference_features" if state.fold is None else "feature_cache"
+    wanted = None if state.fold is None else str(state.fold)
+    nodes = [node for node in graph.select(asset) if node.fold == wanted]
     if state.mend is Mend.SET_ASIDE_AND_RUN:
         folder.set_aside(state.fold, extraction)
     # A fold whose file is in its place would be up to date.
@@ -193,27 +199,35 @@ def _mend(
         graph.run(nodes, on_step=announcer(console))
 
 
-def _contents(project: Project, fold: int) -> FoldContents:
+def _contents(project: Project, fold: int | None) -> FoldContents:
     """What the fold's file must hold."""
-    path = project.layout.partitioned_table("patch_index", fold)
+    name = "image_manifest" if fold is None else "patch_index"
+    layout, config = project.layout, project.config
+    path = layout.table(name) if fold is None else layout.partitioned_table(name, fold)
     if not path.exists():
-        raise MissingTableError("patch_index", path)
-    config = project.config
-    return FoldContents.from_patch_index(
-        pd.read_parquet(path),
-        tiling=config.tiling,
-        cells=cells_of(config.backbone, tile_px=config.tiling.tile_px),
-        views=views_of(config.backbone),
-    )
+        raise MissingTableError(name, path)
+    table = pd.read_parquet(path)
+    if fold is None:
+        # The photos without labels are few, and have no table of their tiles.
+        photos = PhotoFolder(config.data, project.base, layout.image_sidecar, config.imaging)
+        table = tiles_of(unlabelled_photos(table), config=config, photos=photos)
+    return contents_of(table, config=config)
+
+
+def _key(fold: int | None) -> int | str:
+    """A fold as a program reads it."""
+    return INFERENCE if fold is None else fold
 
 
 def _as_json(states: list[FoldState]) -> dict[str, Any]:
     return {
-        "folds": len(states),
-        "problems": {str(state.fold): state.problem for state in states if state.problem},
-        "damaged": {str(state.fold): list(state.damaged) for state in states if state.damaged},
+        "folds": sum(state.fold is not None for state in states),
+        "problems": {str(_key(state.fold)): state.problem for state in states if state.problem},
+        "damaged": {
+            str(_key(state.fold)): list(state.damaged) for state in states if state.damaged
+        },
         "quarantined": sum(state.n_quarantined for state in states),
-        "without_checks": [state.fold for state in states if not state.has_checks],
+        "without_checks": [_key(state.fold) for state in states if not state.has_checks],
     }
 
 

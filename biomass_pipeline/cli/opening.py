@@ -1,5 +1,7 @@
 """How a verb opens its project and that project's graph."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,8 +40,13 @@ def open_project(config: Path | None, overrides: tuple[str, ...]) -> Project:
 
 
 @contextmanager
-def opened(project: Project, reporter: Reporter) -> Iterator[Graph]:
+def opened(project: Project, reporter: Reporter, *, settle: bool = False) -> Iterator[Graph]:
     """The project's graph with its own Dagster storage.
+
+    Args:
+        project: Whose graph it is.
+        reporter: Where progress is shown.
+        settle: Leave alone photos that are still being written.
 
     Raises:
         UnusableRootError: Nothing can be written under the project's root folder.
@@ -48,13 +55,27 @@ def opened(project: Project, reporter: Reporter) -> Iterator[Graph]:
     """
     # Before the graph: the hash of the weights is part of what decides it.
     fetch_weights(project.config.backbone, base=project.base)
-    resources = build_resources(project, reporter=reporter)
+    resources = build_resources(project, reporter=reporter, settle=settle)
     try:
         instance = open_instance(project.layout)
     except OSError as error:
         raise UnusableRootError(project.layout.root, str(error)) from error
-    with instance:
+    with instance, _stoppable():
         try:
             yield Graph(build_definitions(project, resources=resources), instance)
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
             raise InterruptedRunError from None
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """End as by Ctrl-C when an init system asks: runs are closed, and what is done is kept."""
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -8,8 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.features import Progress
-from biomass_pipeline.orchestration import Step, progress_line
+from biomass_pipeline.mil.progress import TrainingProgress
+from biomass_pipeline.orchestration import Pace, Step, progress_line, training_line
+from biomass_pipeline.store import part_name
 
 _PLAIN_EVERY_S = 10.0
 
@@ -28,7 +31,7 @@ class TerminalReporter:
         while self._open:
             self._open.pop().stop()
 
-    def extraction(self, fold: int) -> Callable[[Progress], None]:
+    def extraction(self, fold: int | None) -> Callable[[Progress], None]:
         """A callback for one fold's extraction."""
         show = self._bar(fold) if self.console.is_terminal else self._lines(fold)
 
@@ -40,9 +43,23 @@ class TerminalReporter:
 
         return report
 
-    def _bar(self, fold: int) -> Callable[[Progress], None]:
+    def training(self, fold: int) -> Callable[[TrainingProgress], None]:
+        """A line now and then for the training of one fold's networks."""
+        pace, last_s = Pace(self.clock), self.clock()
+
+        def report(progress: TrainingProgress) -> None:
+            nonlocal last_s
+            pace.step()
+            if self.clock() - last_s >= _PLAIN_EVERY_S:
+                last_s = self.clock()
+                line = f"  fold {fold}: {training_line(progress, pace)}"
+                self.console.print(line, markup=False)
+
+        return report
+
+    def _bar(self, fold: int | None) -> Callable[[Progress], None]:
         bars = Bars(
-            TextColumn(f"  fold {fold}"),
+            TextColumn(f"  {part_name(fold)}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("photos, {task.fields[photos_s]:.1f} photos/s,"),
@@ -73,7 +90,7 @@ class TerminalReporter:
 
         return report
 
-    def _lines(self, fold: int) -> Callable[[Progress], None]:
+    def _lines(self, fold: int | None) -> Callable[[Progress], None]:
         started_s = self.clock()
         last_s = [started_s]
 
@@ -85,8 +102,9 @@ class TerminalReporter:
 
         return report
 
-    def _line(self, fold: int, progress: Progress, elapsed_s: float) -> None:
-        self.console.print(f"  fold {fold}: {progress_line(progress, elapsed_s)}", markup=False)
+    def _line(self, fold: int | None, progress: Progress, elapsed_s: float) -> None:
+        line = f"  {part_name(fold)}: {progress_line(progress, elapsed_s)}"
+        self.console.print(line, markup=False)
 
 
 def announcer(console: Console) -> Callable[[Step], None]:
@@ -99,6 +117,16 @@ def announcer(console: Console) -> Callable[[Step], None]:
             by_reason.setdefault("; ".join(verdict.reasons), []).append(verdict.node.asset)
         for reason, assets in by_reason.items():
             console.print(f"{step.job}{place}: {', '.join(assets)} ({reason})", markup=False)
+
+    return announce
+
+
+def failure_announcer(console: Console) -> Callable[[Step, BiomassError], None]:
+    """Says of a fold that failed that the others go on; the command ends with the reason."""
+
+    def announce(step: Step, _: BiomassError) -> None:
+        if step.fold is not None:
+            console.print(f"{step} failed; the others go on", markup=False)
 
     return announce
 

@@ -13,7 +13,7 @@ import yaml
 from rich.console import Console
 
 from biomass_pipeline.cli.opening import open_project, opened
-from biomass_pipeline.cli.progress import TerminalReporter, announcer
+from biomass_pipeline.cli.progress import TerminalReporter, announcer, failure_announcer
 from biomass_pipeline.cli.terminal import open_console, show_table
 from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.evaluation import score_table
@@ -53,7 +53,7 @@ def run_stale(
     ):
         wanted = graph.select(select, fold=fold)
         graph.observe()
-        ran = graph.run(wanted, on_step=announcer(console))
+        ran = graph.run(wanted, on_step=announcer(console), on_failure=failure_announcer(console))
         extraction = _extraction(graph)
         if all(verdict.fresh for verdict in graph.verdicts(graph.select())):
             FeatureFolder(project.layout).prune(extraction)
@@ -95,8 +95,23 @@ def _outcome(project: Project, extraction: str) -> dict[str, Any]:
     return {
         "quarantined": len(quarantine),
         "quarantine": quarantine,
+        "unlabelled": _predicted(project),
         "report": str(project.layout.report),
         "metrics": json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else None,
+    }
+
+
+def _predicted(project: Project) -> dict[str, Any]:
+    """How many photos without labels are predicted, and where; no file before they are."""
+    path = project.layout.table("predictions")
+    if not path.exists():
+        return {"photos": 0, "predictions": None, "submission": None}
+    photos = pd.read_parquet(path, columns=["image_id"])["image_id"].nunique()
+    submission = project.layout.submission
+    return {
+        "photos": int(photos),
+        "predictions": str(path),
+        "submission": str(submission) if submission.exists() else None,
     }
 
 
@@ -117,7 +132,7 @@ def _quarantine(project: Project, extraction: str) -> list[dict[str, str]]:
 def _refused(project: Project, extraction: str) -> Iterator[tuple[str, str]]:
     """Id and reason of what could not be embedded; a fold that cannot be read says nothing here."""
     folder = FeatureFolder(project.layout)
-    for fold in range(project.config.folds.n_folds):
+    for fold in (*range(project.config.folds.n_folds), None):
         with suppress(BiomassError):
             for photo in folder.open(fold, extraction).quarantined():
                 yield photo.image_id, photo.reason
@@ -131,6 +146,12 @@ def _print_summary(console: Console, project: Project, summary: dict[str, Any]) 
     if summary["metrics"]:
         print_scores(console, summary["metrics"])
         console.print(f"Report: {summary['report']}", markup=False)
+    if summary["unlabelled"]["photos"]:
+        found = summary["unlabelled"]
+        console.print(
+            f"Photos without labels: {found['photos']} predicted in {found['predictions']}",
+            markup=False,
+        )
     if project.config.backbone.random_weights:
         console.print("RANDOM WEIGHTS: an untrained network, for tests only.", style="yellow")
     if summary["quarantine"]:

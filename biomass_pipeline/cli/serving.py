@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import typer
 
 from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.config import CONFIG_VARIABLE, ENVIRONMENT_PREFIX
-from biomass_pipeline.orchestration import LogReporter
+from biomass_pipeline.errors import BusyProjectError, UnlockableFolderError
+from biomass_pipeline.orchestration import LogReporter, exclusive
 from biomass_pipeline.project import Project
 
 _HOST = "127.0.0.1"
@@ -34,7 +36,12 @@ def serve(config: Path | None, overrides: tuple[str, ...], *, port: int) -> int:
     project = open_project(config, overrides)
     server = server_of(project, port=port, environment=os.environ)
     # The storage is made here, by one process: servers that open a fresh one together corrupt it.
-    with opened(project, LogReporter()):
+    # What a killed command left behind would hold the device against everything served here.
+    with (
+        opened(project, LogReporter()) as graph,
+        suppress(BusyProjectError, UnlockableFolderError),
+        exclusive(project.layout, graph.instance),
+    ):
         pass
     typer.echo(f"Dagster on http://{_HOST}:{port}, storage in {project.layout.dagster_home}")
     try:

@@ -12,8 +12,7 @@ from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.terminal import open_console, show_table
 from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.orchestration import LogReporter, Verdict, blueprint_of
-from biomass_pipeline.project import Project
-from biomass_pipeline.store import describe
+from biomass_pipeline.store import all_cache_files, describe
 
 _AFTER = " What comes after them runs too if their content changes."
 _CACHE_COLUMNS = (
@@ -92,7 +91,8 @@ def show_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bool
     """Print one row a fold file, under one heading an extraction."""
     project = open_project(config, overrides)
     current = blueprint_of(project).extraction
-    rows = [row for path in _cache_files(project) if (row := _cache_row(path, current))]
+    files = all_cache_files(project.layout.extractions)
+    rows = [row for path in files if (row := _cache_row(path, current))]
     if as_json:
         typer.echo(json.dumps(rows))
         return 0
@@ -109,10 +109,6 @@ def show_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bool
             rows=[[str(row.get(name, "")) for name in _CACHE_COLUMNS] for row in members],
         )
     return 0
-
-
-def _cache_files(project: Project) -> list[Path]:
-    return sorted(project.layout.extractions.glob("*/fold_*"))
 
 
 def _cache_row(path: Path, current: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from biomass_pipeline.cli.opening import open_project
-from biomass_pipeline.store import Growth, growing
+from biomass_pipeline.store import Growth, growing, part_name
 
 # Between two folds nothing is written for a moment.
 _QUIET_LOOKS = 2
@@ -21,7 +21,7 @@ class Pace:
     """How fast folds grow, since each was first seen."""
 
     clock: Callable[[], float] = time.monotonic
-    _first: dict[tuple[str, int], tuple[float, int]] = field(default_factory=dict)
+    _first: dict[tuple[str, int | None], tuple[float, int]] = field(default_factory=dict)
 
     def describe(self, growth: Growth) -> dict[str, Any]:
         """What is done, the rate, and the time left; both None until something grew."""
@@ -65,7 +65,7 @@ def line(row: dict[str, Any]) -> str:
     pace = "" if row["rows_per_s"] is None else f", {row['rows_per_s']:.1f} rows/s"
     rest = "" if row["seconds_left"] is None else f", {row['seconds_left']:.0f} s left"
     return (
-        f"fold {row['fold']}: {row['n_photos']} of {row['total_photos']} photos, "
+        f"{part_name(row['fold'])}: {row['n_photos']} of {row['total_photos']} photos, "
         f"{row['n_rows']} of {row['total_rows']} rows{pace}{rest}"
     )
 

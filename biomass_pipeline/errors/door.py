@@ -11,7 +11,7 @@ class LabelTableError(BiomassError):
     """The label file has rows that cannot be trusted; every one is listed by line and column."""
 
     def __init__(self, source: str, issues: Iterable[str]) -> None:
-        found = list(issues)
+        self.issues = found = list(issues)
         shown = "\n".join(f"  - {issue}" for issue in found[:_SHOWN_ISSUES])
         rest = len(found) - _SHOWN_ISSUES
         more = f"\n  ... and {rest} more" if rest > 0 else ""

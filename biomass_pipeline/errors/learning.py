@@ -203,6 +203,19 @@ class PooledPredictionsError(BiomassError):
         )
 
 
+class MixedTrainingError(BiomassError):
+    """Folds were trained by different settings, labels or photos; pooled, they mean nothing."""
+
+    def __init__(self, folds: Sequence[int], *, different: Sequence[str]) -> None:
+        names = ", ".join(map(str, folds))
+        super().__init__(
+            f"The folds' models were not all trained by the same state of settings, labels and "
+            f"photos, so their predictions were not pooled. They differ in: {_some(different)}. "
+            f"Fold(s) to rerun: {names}. Run `biomass run`, or rematerialize `mil_checkpoint`, "
+            f"`ridge_baseline` and `fold_predictions` of these folds."
+        )
+
+
 class EmptyFoldError(BiomassError):
     """All photos of a fold are gone, and groups stay where they are."""
 

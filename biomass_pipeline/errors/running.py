@@ -19,6 +19,18 @@ class AssetFailedError(BiomassError):
         )
 
 
+class SeveralRunsFailedError(BiomassError):
+    """More than one run failed, for different reasons."""
+
+    def __init__(self, failures: Sequence[tuple[str, str]]) -> None:
+        listed = "\n".join(f"  - {run}: {reason}" for run, reason in failures)
+        super().__init__(
+            f"{len(failures)} runs failed:\n{listed}\n"
+            f"Nothing that depends on them was run; the rest was. What was finished is kept: mend "
+            f"the causes, then run `biomass run` again."
+        )
+
+
 class InterruptedRunError(BiomassError):
     """Somebody stopped a run on purpose."""
 

@@ -1,12 +1,13 @@
 """Predictions as one tidy table: joined to the labels fold by fold, then pooled and checked."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from biomass_pipeline.config import EvaluationConfig
-from biomass_pipeline.errors import PooledPredictionsError
+from biomass_pipeline.errors import MixedTrainingError, PooledPredictionsError
 from biomass_pipeline.mil.predictive import Predictive
 from biomass_pipeline.scoring import crps_of_draws, pit_of_draws
 
@@ -52,6 +53,8 @@ _FIRST = (
     "model",
 )
 _LAST = ("p_zero", "crps", "pit", "ood_percentile")
+# Of one fold's table only: what is pooled has one state.
+STATE_COLUMN = "training_state"
 
 PREDICTION_COLUMNS = prediction_columns(EvaluationConfig())
 
@@ -117,6 +120,48 @@ def _scored(
         crps=crps_of_draws(found.draws, y).ravel(),
         pit=pit_of_draws(found.draws, y, chance=chance).ravel(),
     )
+
+
+def with_training_state(table: pd.DataFrame, state: Mapping[str, str]) -> pd.DataFrame:
+    """One fold's predictions with what they were trained by, as JSON, in every row."""
+    return table.assign(**{STATE_COLUMN: json.dumps(dict(state), sort_keys=True)})
+
+
+def refuse_mixed_training(
+    folds: Mapping[int, pd.DataFrame], *, now: Callable[[], Mapping[str, str]]
+) -> None:
+    """See that the models of all folds were trained by one state of settings, labels and photos.
+
+    Args:
+        folds: Each fold's predictions, with the column of `with_training_state`.
+        now: The state that training would have now; asked for only if the folds differ.
+
+    Raises:
+        MixedTrainingError: They were not. It names the folds that differ from the present state.
+    """
+    states = {fold: _state(table) for fold, table in folds.items()}
+    different = _different(states.values())
+    if not different:
+        return
+    present = dict(now())
+    again = sorted(fold for fold, state in states.items() if state != present)
+    raise MixedTrainingError(again, different=different)
+
+
+def _state(table: pd.DataFrame) -> dict[str, str]:
+    """What a fold was trained by; what does not say so agrees with nothing."""
+    if STATE_COLUMN not in table or table.empty:
+        return {}
+    state: dict[str, str] = json.loads(table[STATE_COLUMN].iloc[0])
+    return state
+
+
+def _different(states: Iterable[Mapping[str, str]]) -> list[str]:
+    """The parts that not all states have alike; every part, if none says anything."""
+    known = list(states)
+    parts = sorted({part for state in known for part in state})
+    different = [part for part in parts if len({state.get(part) for state in known}) > 1]
+    return different if parts else ["what they were trained by, which they do not say"]
 
 
 def pool_predictions(folds: Sequence[pd.DataFrame], *, labels: pd.DataFrame) -> pd.DataFrame:

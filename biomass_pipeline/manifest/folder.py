@@ -13,6 +13,7 @@ from fsspec.utils import glob_translate
 
 from biomass_pipeline.errors import MissingInputError, UnreadableFolderError
 from biomass_pipeline.manifest.location import file_system
+from biomass_pipeline.manifest.settling import Settling, modified_s
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -30,11 +31,13 @@ class ImageFile:
         path: POSIX, relative to the folder.
         n_bytes: Its size; 0 for a dangling link.
         stamp: Changes whenever the file may have changed; empty when that cannot be known.
+        writing: Whether it is still being written, so that its stamp will change again.
     """
 
     path: str
     n_bytes: int
     stamp: str
+    writing: bool = False
 
 
 def image_id(path: str) -> str:
@@ -47,7 +50,7 @@ def image_id(path: str) -> str:
 class _Storage(Protocol):
     """A tree of files under one root."""
 
-    def walk(self, *, depth: int | None) -> Iterator[ImageFile]:
+    def walk(self, *, depth: int | None, settling: Settling) -> Iterator[ImageFile]:
         """All files; hidden ones may be among them."""
 
     def open(self, path: str) -> BinaryIO:
@@ -57,14 +60,16 @@ class _Storage(Protocol):
 class ImageFolder:
     """The photos under a folder, glob or URL such as `memory://bucket/photos`."""
 
-    def __init__(self, location: str, *, base: Path) -> None:
+    def __init__(self, location: str, *, base: Path, settling: Settling | None = None) -> None:
         """Point at photos; nothing is read yet.
 
         Args:
             location: Folder, file, glob (`photos/**/*.jpg`) or fsspec URL of either.
             base: What a relative local location is relative to.
+            settling: Which photos count as still being written; None: none does.
         """
         self.location = location
+        self._settling = settling or Settling()
         self._storage: _Storage
         if "://" in location and not location.startswith(("file://", "local://")):
             files, path = file_system(location)
@@ -89,7 +94,8 @@ class ImageFolder:
         wanted = self._wanted()
         depth = None if self._pattern is None or "**" in self._pattern else self._pattern.count("/")
         try:
-            found = [file for file in self._storage.walk(depth=depth) if wanted(file.path)]
+            walked = self._storage.walk(depth=depth, settling=self._settling)
+            found = [file for file in walked if wanted(file.path)]
         except FileNotFoundError:
             raise self._missing() from None
         except OSError as error:
@@ -154,40 +160,55 @@ class _LocalStorage:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def walk(self, *, depth: int | None) -> Iterator[ImageFile]:
+    def walk(self, *, depth: int | None, settling: Settling) -> Iterator[ImageFile]:
         if not self._root.is_dir():
             raise FileNotFoundError(self._root)
-        yield from self._below("", depth=depth, above=frozenset())
+        yield from _Walk(self._root, settling).below("", depth=depth)
 
     def open(self, path: str) -> BinaryIO:
         return (self._root / path).open("rb")
 
-    def _below(
-        self, folder: str, *, depth: int | None, above: frozenset[str]
+
+class _Walk:
+    """One look at a tree of local files."""
+
+    def __init__(self, root: Path, settling: Settling) -> None:
+        self._root, self._settling, self._now_s = root, settling, settling.clock()
+
+    def below(
+        self,
+        folder: str,
+        *,
+        depth: int | None,
+        above: frozenset[str] = frozenset(),
+        marked: bool = False,
     ) -> Iterator[ImageFile]:
         here = os.path.realpath(self._root / folder)
         if here in above:
             return
         with os.scandir(here) as entries:
-            listed = [entry for entry in entries if not entry.name.startswith(".")]
+            listed = list(entries)
+        marked = marked or any(entry.name == self._settling.upload_marker for entry in listed)
         for entry in listed:
             path = f"{folder}{entry.name}"
+            if entry.name.startswith("."):
+                continue
             if not entry.is_dir():
-                yield from _local_file(entry, path)
+                yield from self._file(entry, path, marked=marked)
             elif depth is None or depth > 0:
-                below = None if depth is None else depth - 1
-                yield from self._below(f"{path}/", depth=below, above=above | {here})
+                deeper = None if depth is None else depth - 1
+                yield from self.below(f"{path}/", depth=deeper, above=above | {here}, marked=marked)
 
-
-def _local_file(entry: "os.DirEntry[str]", path: str) -> Iterator[ImageFile]:
-    try:
-        facts = entry.stat()
-    except OSError:
-        yield ImageFile(path=path, n_bytes=0, stamp="")
-        return
-    if entry.is_file():
-        stamp = f"{facts.st_size}-{facts.st_mtime_ns}-{facts.st_ino}"
-        yield ImageFile(path=path, n_bytes=facts.st_size, stamp=stamp)
+    def _file(self, entry: "os.DirEntry[str]", path: str, *, marked: bool) -> Iterator[ImageFile]:
+        try:
+            facts = entry.stat()
+        except OSError:
+            yield ImageFile(path=path, n_bytes=0, stamp="", writing=marked)
+            return
+        if entry.is_file():
+            stamp = f"{facts.st_size}-{facts.st_mtime_ns}-{facts.st_ino}"
+            writing = marked or self._settling.is_recent(facts.st_mtime, now_s=self._now_s)
+            yield ImageFile(path=path, n_bytes=facts.st_size, stamp=stamp, writing=writing)
 
 
 class _RemoteStorage:
@@ -197,16 +218,25 @@ class _RemoteStorage:
         self._files = files
         self._root = root.rstrip("/")
 
-    def walk(self, *, depth: int | None) -> Iterator[ImageFile]:
+    def walk(self, *, depth: int | None, settling: Settling) -> Iterator[ImageFile]:
         self._files.invalidate_cache()
         if not self._files.isdir(self._root or "/"):
             raise FileNotFoundError(self._root)
         limit = None if depth is None else depth + 1
         listed = self._files.find(self._root, maxdepth=limit, detail=True)
+        now_s = settling.clock()
+        marked = tuple(
+            name.rpartition("/")[0] + "/"
+            for name in listed
+            if name.rpartition("/")[2] == settling.upload_marker
+        )
         for name, facts in listed.items():
-            path = name.removeprefix(self._root).lstrip("/")
+            recent = settling.is_recent(modified_s(facts), now_s=now_s)
             yield ImageFile(
-                path=path, n_bytes=int(facts.get("size") or 0), stamp=_stamp(facts.items())
+                path=name.removeprefix(self._root).lstrip("/"),
+                n_bytes=int(facts.get("size") or 0),
+                stamp=_stamp(facts.items()),
+                writing=recent or name.startswith(marked),
             )
 
     def open(self, path: str) -> BinaryIO:

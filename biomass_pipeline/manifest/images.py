@@ -2,7 +2,7 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -21,7 +21,7 @@ from biomass_pipeline.manifest.sheet import LabelSheet
 from biomass_pipeline.manifest.sidecar import QUARANTINED, Record, as_row, recall, remember
 
 # Raise it when the verdict on a file may change: remembered inspections are then made again.
-_INSPECTION_VERSION: Final = 2
+_INSPECTION_VERSION: Final = 3
 _DTYPES: Final = {
     "image_id": "str",
     "path": "str",
@@ -36,9 +36,10 @@ _DTYPES: Final = {
     "crs": "str",
     "transform": "str",
     "valid_fraction": "float64",
+    "perceptual_hash": "str",
 }
 _SEEN: Final = ("path", "sha256", "bytes", "height_px", "width_px", "status", "reason", "warning")
-_PLACED: Final = ("crs", "transform", "valid_fraction")
+_PLACED: Final = ("crs", "transform", "valid_fraction", "perceptual_hash")
 
 
 class Photos(Protocol):
@@ -78,7 +79,8 @@ def image_manifest(
         Columns `image_id` (path without suffix), `path`, `sha256`, `bytes`, `height_px`, `width_px`
         (upright; 0 if unreadable), `status` (ok, quarantined), `reason`, `labelled`, `warning`,
         `crs` and `transform` (of the upright photo, as `Place` has them; empty if unknown),
-        `valid_fraction` (pixels that are neither nodata nor fully transparent; 0 if unreadable).
+        `valid_fraction` (pixels that are neither nodata nor fully transparent; 0 if unreadable),
+        `perceptual_hash` (what it looks like, 16 hexadecimal digits; empty if unknown).
 
     Raises:
         MissingInputError: There is no such folder.
@@ -135,9 +137,12 @@ def _records(
     look: Callable[[ImageFile], Record],
     threads: int,
 ) -> list[Record]:
-    """One record a file, remembered or found by looking; what was found is remembered."""
+    """One record a file, remembered or found by looking; what was found is remembered.
+
+    A file that is still being written is as it was last seen: with its old content, or not there.
+    """
     memory = recall(sidecar)
-    listed = folder.files()
+    listed = [seen for file in folder.files() if (seen := _settled(file, memory, rule))]
     files = [file for file in listed if _is_text(file.path)]
     unnamed = [_unnameable(file) for file in listed if not _is_text(file.path)]
     new = [file for file in files if not _holds(memory.get(file.path), file, rule)]
@@ -152,6 +157,19 @@ def _records(
             remember(({**known, **found}).values(), sidecar=sidecar)
     known.update(found)
     return [*(known[file.path] for file in files), *unnamed]
+
+
+def _settled(file: ImageFile, memory: Mapping[str, Record], rule: str) -> ImageFile | None:
+    """The file; while it is written anew, as it was last seen; None while it is written at first.
+
+    Dropping a known photo for a moment would train everything without it, and then with it again.
+    """
+    before = memory.get(file.path)
+    if not file.writing or (before is not None and before.stamp == file.stamp):
+        return file
+    if before is None or not before.stamp or (rule and before.rule != rule):
+        return None
+    return replace(file, n_bytes=before.n_bytes, stamp=before.stamp)
 
 
 def _is_text(path: str) -> bool:
@@ -206,6 +224,7 @@ def _judged(record: Record, stream: BinaryIO, *, limits: ReadLimits) -> Record:
         crs=photo.place.crs,
         transform=photo.place.transform,
         valid_fraction=photo.valid_fraction,
+        perceptual_hash=photo.perceptual_hash,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from biomass_pipeline.errors import ChangedImageError, UnreadableImageError
 from biomass_pipeline.manifest.bands import Picture
+from biomass_pipeline.manifest.perception import Glimpse
 from biomass_pipeline.manifest.photograph import HeldPhoto, ReadLimits, open_photo
 from biomass_pipeline.manifest.raster import Place, RasterPhoto
 
@@ -23,12 +24,14 @@ class Inspection:
         warning: What is done to it on the way to 8-bit RGB; empty if nothing.
         place: Where on Earth it lies.
         valid_fraction: The share of its pixels that are neither nodata nor fully transparent.
+        perceptual_hash: What it looks like, as `Glimpse.hash` has it.
     """
 
     size_px: tuple[int, int]
     warning: str
     place: Place
     valid_fraction: float
+    perceptual_hash: str
 
 
 def read_validity(stream: BinaryIO, *, path: str, sha256: str, limits: ReadLimits) -> Picture:
@@ -68,7 +71,13 @@ def inspect_photo(stream: BinaryIO, *, limits: ReadLimits) -> Inspection:
     place = photo.place() if isinstance(photo, RasterPhoto) else Place()
     # Pillow decodes whole either way; of a raster every band has to be tried.
     picture = photo.picture(only_validity=isinstance(photo, HeldPhoto))
-    n_valid = sum(int(np.count_nonzero(band.valid())) for band in picture.bands)
+    glimpse, n_valid = Glimpse(picture.stored_px), 0
+    for band in picture.bands:
+        n_valid += int(np.count_nonzero(band.valid()))
+        if not isinstance(photo, HeldPhoto):
+            glimpse.add(band)
+    if isinstance(photo, HeldPhoto):
+        glimpse.take(photo.image)
     height_px, width_px = picture.size_px
     if not n_valid:
         raise UnreadableImageError(reason="no valid pixel")
@@ -77,4 +86,5 @@ def inspect_photo(stream: BinaryIO, *, limits: ReadLimits) -> Inspection:
         warning=photo.warning,
         place=place,
         valid_fraction=n_valid / (height_px * width_px),
+        perceptual_hash=glimpse.hash(picture.orientation),
     )

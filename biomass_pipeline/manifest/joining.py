@@ -47,7 +47,7 @@ def with_labels(manifest: pd.DataFrame, sheet: LabelSheet) -> pd.DataFrame:
     lost = sheet.table["image_path"][[row == NO_PHOTO for row in rows]]
     missing = pd.DataFrame({"path": lost, "reason": LABEL_WITHOUT_PHOTO, "status": QUARANTINED})
     missing = missing.assign(sha256="", bytes=0, height_px=0, width_px=0, warning="", labelled=True)
-    missing = missing.assign(crs="", transform="", valid_fraction=0.0)
+    missing = missing.assign(crs="", transform="", valid_fraction=0.0, perceptual_hash="")
     missing["image_id"] = lost.map(image_id)
     return pd.concat([manifest, missing], ignore_index=True) if len(missing) else manifest
 

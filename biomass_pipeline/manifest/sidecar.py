@@ -30,6 +30,7 @@ class Record:
         crs: The coordinate reference system; empty if unknown.
         transform: Of the upright photo to map coordinates; empty if unknown.
         valid_fraction: The share of pixels that are not nodata; 0 if it is quarantined.
+        perceptual_hash: What it looks like; empty if it is quarantined or has no structure.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Record:
     crs: str = ""
     transform: str = ""
     valid_fraction: float = 0.0
+    perceptual_hash: str = ""
 
 
 _COLUMNS = [field.name for field in fields(Record)]
@@ -63,6 +65,15 @@ def recall(sidecar: Path | None) -> dict[str, Record]:
         return {}
     records = map(Record, *(rows[name].tolist() for name in _COLUMNS))
     return {record.path: record for record in records}
+
+
+def recall_stamps(sidecar: Path) -> dict[str, str]:
+    """Read each remembered photo's stamp by path; without a readable file there are none."""
+    try:
+        table = pd.read_parquet(sidecar, columns=["path", "stamp"])
+    except Exception:  # noqa: BLE001  # as above
+        return {}
+    return dict(zip(table["path"].tolist(), table["stamp"].tolist(), strict=True))
 
 
 def remember(records: Iterable[Record], *, sidecar: Path | None) -> None:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from biomass_pipeline.mil.provenance import (
         CODE_VERSION,
         checkpoint_exists,
+        fold_content,
         networks_exist,
+        trainers,
         training_fingerprint,
     )
     from biomass_pipeline.mil.ridge import (
@@ -78,6 +80,7 @@ __all__ = [
     "fit_network",
     "fit_novelty",
     "fit_ridge",
+    "fold_content",
     "load_fold",
     "load_ridge",
     "networks_exist",
@@ -90,6 +93,7 @@ __all__ = [
     "save_ridge",
     "tile_evidence",
     "train_fold",
+    "trainers",
     "training_fingerprint",
 ]
 
@@ -108,7 +112,9 @@ _MODULES = {
     "provenance": (
         "CODE_VERSION",
         "checkpoint_exists",
+        "fold_content",
         "networks_exist",
+        "trainers",
         "training_fingerprint",
     ),
     "ridge": (

@@ -108,15 +108,7 @@ def batches(
     """
     for start in range(0, len(features.image_ids), n_bags):
         stop = min(start + n_bags, len(features.image_ids))
-        rows = slice(int(features.offsets[start]), int(features.offsets[stop]))
-        part = FeatureSet(
-            features=features.features[rows],
-            coords=features.coords[rows],
-            area_weight=features.area_weight[rows],
-            image_ids=features.image_ids[start:stop],
-            image_sha256=features.image_sha256[start:stop],
-            offsets=features.offsets[start : stop + 1] - features.offsets[start],
-        )
+        part = features.part(start, stop)
         known = None if covariates is None else covariates[start:stop]
         yield BagBatch.from_feature_set(part, device=device, covariates=known)
 

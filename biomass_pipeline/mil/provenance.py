@@ -14,13 +14,16 @@ CODE_VERSION = "2"
 
 STAMP_NAME = "stamp.json"
 
+# SHA-256, group, and the labels with the covariates.
+Image = tuple[str, str, Sequence[float]]
+
 
 def training_fingerprint(
     *,
     decides: Mapping[str, Any],
     data: DataConfig,
     extraction: str,
-    images: Iterable[tuple[str, str, Sequence[float]]],
+    images: Iterable[Image],
 ) -> str:
     """Hash all that decides a fold's network, or its ridge baseline.
 
@@ -37,10 +40,26 @@ def training_fingerprint(
         "identities": {name: list(parts) for name, parts in data.identities.items()},
         "group_columns": list(data.group_columns),
     }
-    content = [[digest, group, [_known(v) for v in values]] for digest, group, values in images]
-    # Another release of what trains may give another network.
-    trainers = [version("torch"), version("pytorch-lightning"), version("scikit-learn")]
-    return fingerprint(f"mil-{CODE_VERSION}", trainers, decides, meaning, extraction, content)
+    content = _content(images)
+    return fingerprint(f"mil-{CODE_VERSION}", trainers(), decides, meaning, extraction, content)
+
+
+def trainers() -> list[str]:
+    """The releases of what trains: another one may give another network."""
+    return [version("torch"), version("pytorch-lightning"), version("scikit-learn")]
+
+
+def fold_content(images: Iterable[Image]) -> str:
+    """One hash of what is learnt from the photos of one fold, in whatever order they come.
+
+    Args:
+        images: As for `training_fingerprint`.
+    """
+    return fingerprint(sorted(json.dumps(image) for image in _content(images)))
+
+
+def _content(images: Iterable[Image]) -> list[list[object]]:
+    return [[digest, group, [_known(v) for v in values]] for digest, group, values in images]
 
 
 def _known(value: float) -> float | None:

@@ -1,10 +1,11 @@
 """Training a fold: an ensemble of networks, each stopped on training groups it did not see."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from biomass_pipeline.config import TrainingConfig
 from biomass_pipeline.errors import (
     MissingCheckpointError,
     StaleCheckpointError,
@@ -20,7 +21,9 @@ from biomass_pipeline.mil.checkpoints import (
 )
 from biomass_pipeline.mil.fitted import FittedNetwork
 from biomass_pipeline.mil.fitting import FitOptions, Parts, fit_network
+from biomass_pipeline.mil.progress import OnProgress, TrainingProgress
 from biomass_pipeline.mil.provenance import seed_checkpoint
+from biomass_pipeline.mil.stopping import OnEpoch
 from biomass_pipeline.mil.targets import Recipe, align_labels
 from biomass_pipeline.store.bags import FeatureSet
 
@@ -29,15 +32,29 @@ __all__ = ["FitOptions", "FittedNetwork", "Parts", "TrainingRecords", "fit_netwo
 
 @dataclass(frozen=True)
 class TrainingRecords:
-    """What is kept of a training beside its result, as `compute` configures it.
+    """What is kept and told of a training beside its result, as `compute` configures it.
 
     Attributes:
         loggers: Which logs of the epochs: csv, tensorboard.
         checkpoint_every_epochs: How often a state to resume from is kept.
+        on_progress: Told after every epoch.
     """
 
     loggers: tuple[str, ...] = ()
     checkpoint_every_epochs: int = 10
+    on_progress: OnProgress | None = None
+
+    def on_epoch(self, number: int, training: TrainingConfig) -> OnEpoch | None:
+        """What one network of an ensemble, counted from 0, tells its epochs; None tells nobody."""
+        tell = self.on_progress
+        if tell is None:
+            return None
+        n_networks, most_epochs = training.n_seeds, training.epochs
+
+        def told(epoch: int, error: float) -> None:
+            tell(TrainingProgress(number + 1, n_networks, epoch + 1, most_epochs, error))
+
+        return told
 
 
 def train_fold(  # noqa: PLR0913  # the last three never change the result
@@ -88,6 +105,7 @@ def train_fold(  # noqa: PLR0913  # the last three never change the result
     for number in range(training.n_seeds):
         path = seed_checkpoint(checkpoint_folder, number)
         options = _options(path, recipe=recipe, threads=threads, records=records)
+        options = replace(options, on_epoch=records.on_epoch(number, training))
         if not _is_trained(path, recipe.fingerprint):
             fitted = fit_network(
                 bags,

@@ -8,7 +8,13 @@ from biomass_pipeline.orchestration.graph import (
 )
 from biomass_pipeline.orchestration.instance import open_instance
 from biomass_pipeline.orchestration.io_managers import InMemory
-from biomass_pipeline.orchestration.resources import LogReporter, progress_line
+from biomass_pipeline.orchestration.resources import (
+    LogReporter,
+    Pace,
+    PhotoFolder,
+    progress_line,
+    training_line,
+)
 from biomass_pipeline.orchestration.runs import Graph, Step
 from biomass_pipeline.orchestration.staleness import Node, Verdict
 
@@ -17,6 +23,8 @@ __all__ = [
     "InMemory",
     "LogReporter",
     "Node",
+    "Pace",
+    "PhotoFolder",
     "Step",
     "Verdict",
     "blueprint_of",
@@ -25,4 +33,5 @@ __all__ = [
     "exclusive",
     "open_instance",
     "progress_line",
+    "training_line",
 ]

@@ -8,7 +8,10 @@ import dagster as dg
 from biomass_pipeline.assets import Blueprint, Reporter, build_assets
 from biomass_pipeline.evaluation import protocols_of
 from biomass_pipeline.features import backbone_identity, extraction_fingerprint
+from biomass_pipeline.orchestration.automation import automation_condition
 from biomass_pipeline.orchestration.checks import build_checks
+from biomass_pipeline.orchestration.executors import executor_of
+from biomass_pipeline.orchestration.faults import persevering
 from biomass_pipeline.orchestration.io_managers import (
     Checkpoints,
     Documents,
@@ -16,6 +19,7 @@ from biomass_pipeline.orchestration.io_managers import (
     ParquetTables,
 )
 from biomass_pipeline.orchestration.jobs import jobs
+from biomass_pipeline.orchestration.lookout import settling_of
 from biomass_pipeline.orchestration.partitions import (
     fold_partitions,
     other_folds,
@@ -31,12 +35,20 @@ from biomass_pipeline.orchestration.resources import (
     PhotoFolder,
     StudyFolder,
 )
+from biomass_pipeline.orchestration.retention import clean_up_job
+from biomass_pipeline.orchestration.schedules import build_schedules, catch_up_job
+from biomass_pipeline.orchestration.sensors import build_sensors
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import FeatureFolder
 
 
-def blueprint_of(project: Project) -> Blueprint:
-    """What decides the graph of a project."""
+def blueprint_of(project: Project, *, resources: Mapping[str, object] | None = None) -> Blueprint:
+    """What decides the graph of a project.
+
+    Args:
+        project: Whose configuration it is.
+        resources: Where files are kept, for automation to notice that one was deleted.
+    """
     config = project.config
     notes = ("RANDOM WEIGHTS: an untrained network, for tests only.",)
     return Blueprint(
@@ -48,11 +60,21 @@ def blueprint_of(project: Project) -> Blueprint:
         protocols=protocol_partitions([each.key for each in protocols_of(config)]),
         other_folds=other_folds(config.folds.n_folds),
         notes=notes if config.backbone.random_weights else (),
+        automation=automation_condition(resources),
+        around=persevering,
     )
 
 
-def build_resources(project: Project, *, reporter: Reporter | None = None) -> dict[str, Any]:
-    """What fulfils the assets' seams, on disk under the project's root folder."""
+def build_resources(
+    project: Project, *, reporter: Reporter | None = None, settle: bool = False
+) -> dict[str, Any]:
+    """What fulfils the assets' seams, on disk under the project's root folder.
+
+    Args:
+        project: Whose files they are.
+        reporter: Where progress is shown; Dagster's log if None.
+        settle: Leave alone photos that are still being written, as if they were not there yet.
+    """
     config, layout, base = project.config, project.layout, project.base
     settings = ConfigFile(project)
     folder = FeatureFolder(layout)
@@ -62,7 +84,13 @@ def build_resources(project: Project, *, reporter: Reporter | None = None) -> di
         "model_handles": Checkpoints(layout),
         "documents": Documents(layout),
         "settings": settings,
-        "photos": PhotoFolder(config.data, base, layout.image_sidecar, config.imaging),
+        "photos": PhotoFolder(
+            config.data,
+            base,
+            layout.image_sidecar,
+            config.imaging,
+            settling=settling_of(project) if settle else None,
+        ),
         "labels": LabelFile(config.data, base),
         "ledger": LedgerFile(layout),
         "backbone": ConfiguredBackbone(
@@ -86,12 +114,19 @@ def build_definitions(
         project: Whose configuration decides partitions and code versions.
         resources: Others than those on disk, for tests.
     """
-    blueprint = blueprint_of(project)
+    kept = dict(resources if resources is not None else build_resources(project))
+    blueprint = blueprint_of(project, resources=kept)
     return dg.Definitions(
         assets=build_assets(blueprint),
-        asset_checks=build_checks(project.config.data),
-        jobs=jobs(),
-        resources=dict(resources if resources is not None else build_resources(project)),
-        # A run is one small step after another; a process a step would cost more than the work.
-        executor=dg.in_process_executor,
+        asset_checks=build_checks(project.config),
+        jobs=[
+            *jobs(),
+            # Made where it runs: there it starts runs of this very graph.
+            catch_up_job(project, lambda: build_definitions(project, resources=kept)),
+            clean_up_job(project),
+        ],
+        sensors=build_sensors(project),
+        schedules=build_schedules(project),
+        resources=kept,
+        executor=executor_of(project.config.compute),
     )

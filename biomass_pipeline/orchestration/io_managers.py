@@ -2,6 +2,7 @@
 
 import json
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from biomass_pipeline.errors import (
     StaleCacheError,
 )
 from biomass_pipeline.layout import Layout
+from biomass_pipeline.orchestration.faults import patient
 from biomass_pipeline.store import Cache, FeatureFolder
 from biomass_pipeline.whole import write_whole
 
@@ -44,11 +46,13 @@ class ByPart(dg.IOManager):
     def has(self, name: str, part: Part) -> bool:
         """Whether it is there to be read."""
 
+    @patient
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Keep what a step returned."""
         part = part_of(context.asset_partition_key) if context.has_asset_partitions else None
         self.write(_name(context), part, obj)
 
+    @patient
     def load_input(self, context: dg.InputContext) -> Any:
         """Give a step what it depends on."""
         if not context.has_asset_partitions:
@@ -95,9 +99,10 @@ class FeatureHandles(ByPart):
     def write(self, name: str, part: Part, value: Cache) -> None:
         """Nothing: the store wrote the file before it gave the handle."""
 
-    def read(self, name: str, part: Part) -> Cache:  # noqa: ARG002  # only one asset
-        """A handle whose stamp was checked."""
-        return self.folder.open(_fold(part), self.fingerprint)
+    def read(self, name: str, part: Part) -> Cache:  # noqa: ARG002  # the part tells the file
+        """A handle whose stamp was checked; without a part, on the photos without labels."""
+        fold = None if part is None else _fold(part)
+        return self.folder.open(fold, self.fingerprint)
 
     def has(self, name: str, part: Part) -> bool:
         """Whether the fold's file is there and whole at first sight; a damaged one is made anew."""
@@ -116,7 +121,7 @@ class Checkpoints(ByPart):
 
     def write(self, name: str, part: Part, value: CheckpointHandle) -> None:
         """Remember the fingerprint; training wrote the models."""
-        text = json.dumps({"fingerprint": value.fingerprint})
+        text = json.dumps({"fingerprint": value.fingerprint, "state": dict(value.state)})
         pointer = self.layout.checkpoint_pointer(name, _fold(part))
         write_whole(pointer, lambda path: path.write_text(text, encoding="utf-8"))
 
@@ -125,8 +130,9 @@ class Checkpoints(ByPart):
         pointer = self.layout.checkpoint_pointer(name, _fold(part))
         if not pointer.exists():
             raise MissingTableError(name, pointer)
-        fingerprint = json.loads(pointer.read_text(encoding="utf-8"))["fingerprint"]
-        return CheckpointHandle(self.layout.checkpoint(fingerprint, _fold(part)), fingerprint)
+        kept = json.loads(pointer.read_text(encoding="utf-8"))
+        folder = self.layout.checkpoint(kept["fingerprint"], _fold(part))
+        return CheckpointHandle(folder, kept["fingerprint"], kept.get("state", {}))
 
     def has(self, name: str, part: Part) -> bool:
         """Whether the current models are there."""
@@ -140,13 +146,13 @@ class Checkpoints(ByPart):
 
 @dataclass
 class Documents(ByPart):
-    """The metrics, protocols and tuning as JSON, and the report as HTML."""
+    """The metrics, protocols and tuning as JSON, the report as HTML, the submission as CSV."""
 
     layout: Layout
 
     def write(self, name: str, part: Part, value: Any) -> None:  # noqa: ARG002  # no folds
         """Write the document whole."""
-        text = value if isinstance(value, str) else json.dumps(value, indent=2, sort_keys=True)
+        text = _text_of(value)
         write_whole(
             self.layout.document(name), lambda path: path.write_text(text, encoding="utf-8")
         )
@@ -156,8 +162,15 @@ class Documents(ByPart):
         path = self.layout.document(name)
         if not path.exists():
             raise MissingTableError(name, path)
+        if path.suffix == ".csv":
+            return pd.read_csv(
+                path,
+                dtype={"sample_id": "str"},
+                keep_default_na=False,
+                float_precision="round_trip",
+            )
         text = path.read_text(encoding="utf-8")
-        return text if name == "report" else json.loads(text)
+        return json.loads(text) if path.suffix == ".json" else text
 
     def has(self, name: str, part: Part) -> bool:  # noqa: ARG002  # not partitioned
         """Whether the file is there."""
@@ -187,6 +200,28 @@ class InMemory(ByPart):
     def has(self, name: str, part: Part) -> bool:
         """Whether it was kept."""
         return (name, part) in self.objects
+
+
+def is_kept(
+    definition: dg.AssetsDefinition, name: str, key: str | None, *, resources: Mapping[str, object]
+) -> bool:
+    """Whether what was materialized can still be read; a manager of another kind is not asked.
+
+    Args:
+        definition: The asset's.
+        name: The asset.
+        key: Its partition.
+        resources: The managers, by their keys.
+    """
+    manager = resources.get(definition.get_io_manager_key_for_asset_key(dg.AssetKey(name)))
+    part = None if key is None else part_of(key)
+    return not isinstance(manager, ByPart) or manager.has(name, part)
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, pd.DataFrame):
+        return value.to_csv(index=False, lineterminator="\n")
+    return value if isinstance(value, str) else json.dumps(value, indent=2, sort_keys=True)
 
 
 def _name(context: dg.InputContext | dg.OutputContext) -> str:

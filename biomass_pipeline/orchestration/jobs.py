@@ -19,6 +19,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "validate": ("protocol_predictions", "protocols"),
     "tune": ("tuning_study", "tuning"),
     "evaluate": ("oof_predictions", "evaluation", "report"),
+    # Last: what is wrong with a photo without label, or with a submission, delays no score.
+    "predict": ("inference_features", "predictions", "submission"),
 }
 # Off the way from photos to report, each with its group: they run when they are asked for by name.
 OPTIONAL = {"validate": "validation", "tune": "tuning"}
@@ -30,6 +32,7 @@ _DESCRIPTIONS = {
     "validate": "Other ways to hold photos out, one partition a protocol, and their comparison.",
     "tune": "A search of the training settings, nested in the folds, and what it recommends.",
     "evaluate": "Pooled out-of-fold predictions, scores beside their floors, and the report.",
+    "predict": "Photos without labels: features, predictions by all folds' models, submission.",
 }
 
 

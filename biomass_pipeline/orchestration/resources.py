@@ -14,16 +14,21 @@ import pandas as pd
 from biomass_pipeline.config import Config, DataConfig, ImagingConfig
 from biomass_pipeline.errors import ClusterPrecisionError
 from biomass_pipeline.features import Engine, LaneBuilder, Progress, embed_here, usable_devices
+from biomass_pipeline.inference.submission import read_order
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.manifest import (
+    ImageFile,
     ImageFolder,
     LabelSheet,
+    Settling,
     image_manifest,
     listing_version,
     open_location,
     read_labels,
 )
+from biomass_pipeline.mil.progress import TrainingProgress
 from biomass_pipeline.project import Project
+from biomass_pipeline.store import part_name
 from biomass_pipeline.whole import write_whole
 
 # Each log line is a row in Dagster's event store: one every so often is enough.
@@ -53,6 +58,12 @@ class PhotoFolder:
     base: Path
     sidecar: Path
     imaging: ImagingConfig
+    # Runs that nobody started by hand leave alone what is still being written.
+    settling: Settling | None = None
+
+    def files(self) -> list[ImageFile]:
+        """List them in path order; none is opened."""
+        return self._folder().files()
 
     def manifest(self, sheet: LabelSheet) -> pd.DataFrame:
         """One row a photo."""
@@ -74,7 +85,7 @@ class PhotoFolder:
         return self._folder().open
 
     def _folder(self) -> ImageFolder:
-        return ImageFolder(self.data.images, base=self.base)
+        return ImageFolder(self.data.images, base=self.base, settling=self.settling)
 
 
 @dataclass(frozen=True)
@@ -89,12 +100,28 @@ class LabelFile:
         return read_labels(self.data.labels, base=self.base, spec=self.data)
 
     def version(self) -> str:
-        """The hash of its bytes; a file that is not there is an error when it is read."""
-        try:
-            with open_location(self.data.labels, base=self.base) as file:
-                return hashlib.sha256(file.read()).hexdigest()[:16]
-        except (FileNotFoundError, IsADirectoryError):
-            return "missing"
+        """The hash of its bytes, with those of the submission's file where there is one.
+
+        A file that is not there is an error when it is read.
+        """
+        versions = [_bytes_version(self.data.labels, self.base)]
+        if self.data.submission is not None:
+            versions.append(_bytes_version(self.data.submission, self.base))
+        return "-".join(versions)
+
+    def order(self) -> pd.DataFrame | None:
+        """The rows that a submission must have; None where no file says."""
+        if self.data.submission is None:
+            return None
+        return read_order(self.data.submission, base=self.base)
+
+
+def _bytes_version(location: str, base: Path) -> str:
+    try:
+        with open_location(location, base=base) as file:
+            return hashlib.sha256(file.read()).hexdigest()[:16]
+    except (FileNotFoundError, IsADirectoryError):
+        return "missing"
 
 
 @dataclass(frozen=True)
@@ -193,7 +220,7 @@ class LogReporter:
     every_s: float = _LOG_EVERY_S
     clock: Callable[[], float] = time.monotonic
 
-    def extraction(self, fold: int) -> Callable[[Progress], None]:
+    def extraction(self, fold: int | None) -> Callable[[Progress], None]:
         """A callback for one fold's extraction."""
         log = dg.get_dagster_logger()
         started_s = self.clock()
@@ -204,9 +231,50 @@ class LogReporter:
             done = progress.n_photos == progress.total_photos
             if done or now_s - last_s[0] >= self.every_s:
                 last_s[0] = now_s
-                log.info("fold %d: %s", fold, progress_line(progress, now_s - started_s))
+                log.info("%s: %s", part_name(fold), progress_line(progress, now_s - started_s))
 
         return report
+
+    def training(self, fold: int) -> Callable[[TrainingProgress], None]:
+        """A callback for the training of one fold's networks."""
+        log, pace = dg.get_dagster_logger(), Pace(self.clock)
+        last_s = self.clock()
+
+        def report(progress: TrainingProgress) -> None:
+            nonlocal last_s
+            pace.step()
+            if self.clock() - last_s >= self.every_s:
+                last_s = self.clock()
+                log.info("fold %d: %s", fold, training_line(progress, pace))
+
+        return report
+
+
+class Pace:
+    """How long an epoch takes, counted over those seen here: a resumed training skips some."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Begin now."""
+        self._clock, self._began_s, self._n_epochs = clock, clock(), 0
+
+    def step(self) -> None:
+        """An epoch has ended."""
+        self._n_epochs += 1
+
+    @property
+    def epoch_s(self) -> float:
+        """Seconds an epoch."""
+        return (self._clock() - self._began_s) / max(self._n_epochs, 1)
+
+
+def training_line(progress: TrainingProgress, pace: Pace) -> str:
+    """Network, epoch, error and the time left, in one line."""
+    return (
+        f"network {progress.network} of {progress.n_networks}, "
+        f"epoch {progress.epoch} of at most {progress.most_epochs}, "
+        f"inner error {progress.inner_error_g2:.4g} g2, "
+        f"at most {progress.most_epochs_left * pace.epoch_s:.0f} s left"
+    )
 
 
 def progress_line(progress: Progress, elapsed_s: float) -> str:

@@ -8,12 +8,18 @@ from uuid import uuid4
 
 import dagster as dg
 
-from biomass_pipeline.errors import UnknownSelectionError, UnsettledAssetError
+from biomass_pipeline.errors import (
+    BiomassError,
+    SeveralRunsFailedError,
+    UnknownSelectionError,
+    UnsettledAssetError,
+)
+from biomass_pipeline.orchestration.automation import CAUSE_TAG
 from biomass_pipeline.orchestration.exclusion import COMMAND_TAGS
 from biomass_pipeline.orchestration.failures import failure
-from biomass_pipeline.orchestration.io_managers import ByPart, part_of
+from biomass_pipeline.orchestration.io_managers import is_kept
 from biomass_pipeline.orchestration.jobs import OPTIONAL, SOURCES, STAGES
-from biomass_pipeline.orchestration.staleness import Node, Verdict, judge, nodes
+from biomass_pipeline.orchestration.staleness import Judgement, Node, Verdict, judge, nodes
 
 # An asset that is stale again right after it ran would run for ever.
 _MOST_RUNS = 3
@@ -36,13 +42,33 @@ class Step:
         """What it materializes."""
         return tuple(verdict.node for verdict in self.verdicts)
 
+    def __str__(self) -> str:
+        if self.fold is None:
+            return self.job
+        return f"{self.job} fold {self.fold}" if self.fold.isdigit() else f"{self.job} {self.fold}"
+
+
+OnStep = Callable[[Step], None]
+OnFailure = Callable[[Step, BiomassError], None]
+
+
+def _say_nothing(_: Step, __: BiomassError) -> None:
+    """Whoever wants to know reads the error at the end."""
+
 
 @dataclass(frozen=True)
 class Graph:
-    """The definitions with the storage that remembers what was materialized."""
+    """The definitions with the storage that remembers what was materialized.
+
+    Attributes:
+        defs: Assets, jobs and resources.
+        instance: The storage.
+        cause: What its runs were started for, on each of them; empty if somebody asked for them.
+    """
 
     defs: dg.Definitions
     instance: dg.DagsterInstance
+    cause: str = ""
 
     def observe(self) -> None:
         """Record the present versions of the sources."""
@@ -84,18 +110,28 @@ class Graph:
     def _chain(self, of_fold: Collection[Node]) -> list[Node]:
         """A fold's model and what it learns from: every fold's features, but no pooled result."""
         upstream = {node for node in nodes(self.defs) if node.asset in STAGES["extract"]}
-        pooled = STAGES["evaluate"]
+        pooled = (*STAGES["predict"], *STAGES["evaluate"])
         if all(node.fold is None for node in of_fold):
             return []
         chain = upstream | {node for node in of_fold if node.asset not in pooled}
         return [node for node in nodes(self.defs) if node in chain]
 
-    def run(self, wanted: Sequence[Node], *, on_step: Callable[[Step], None]) -> list[Node]:
+    def run(
+        self,
+        wanted: Sequence[Node],
+        *,
+        on_step: OnStep,
+        on_failure: OnFailure = _say_nothing,
+    ) -> list[Node]:
         """Materialize what is stale or missing among the nodes, until nothing is.
+
+        A run that fails stops nothing but what depends on it: the other folds go on, and the
+        failures are raised at the end.
 
         Args:
             wanted: Where to look.
             on_step: Called before each Dagster run.
+            on_failure: Called after each that failed.
 
         Returns:
             Every node that ran, in order.
@@ -104,18 +140,45 @@ class Graph:
             BiomassError: An asset failed for a reason that a person can act on.
             FailedCheckError: What an asset gave cannot be built on.
             AssetFailedError: An asset failed for another reason.
+            SeveralRunsFailedError: Several runs failed, not all for one reason.
             UnsettledAssetError: An asset stays stale however often it runs.
         """
         done: list[Node] = []
-        while steps := self._first_stage(self.verdicts(wanted)):
+        failures: list[tuple[Step, BiomassError]] = []
+        held = frozenset[Node]()
+        while steps := self._first_stage(self._free(wanted, held)):
             for step in steps:
                 on_step(step)
-                self._execute(step.job, step.nodes, fold=step.fold)
+                try:
+                    self._execute(step.job, step.nodes, fold=step.fold)
+                except BiomassError as error:
+                    failures.append((step, error))
+                    on_failure(step, error)
                 done += step.nodes
-            node, count = Counter(done).most_common(1)[0]
-            if count > _MOST_RUNS:
-                raise UnsettledAssetError(str(node), count)
+            _refuse_to_go_in_circles(done)
+            held = self._behind([node for step, _ in failures for node in step.nodes])
+        _raise(failures)
         return done
+
+    def _free(self, wanted: Sequence[Node], held: Collection[Node]) -> list[Verdict]:
+        return self.verdicts([node for node in wanted if node not in held])
+
+    def _behind(self, failed: Collection[Node]) -> frozenset[Node]:
+        """The nodes that failed, and everything that is made of them, however far on."""
+        judgement = Judgement(self.defs.resolve_asset_graph(), self.instance)
+        held = set(failed)
+        for node in nodes(self.defs) if held else ():
+            if held.intersection(judgement.parents(node)):
+                held.add(node)
+        return frozenset(held)
+
+    def execute(self, step: Step) -> None:
+        """Run one step, whether it has to or not.
+
+        Raises:
+            BiomassError: As `run` does.
+        """
+        self._execute(step.job, step.nodes, fold=step.fold)
 
     def _first_stage(self, verdicts: Sequence[Verdict]) -> list[Step]:
         """The runs of the earliest stage that has something to do, one a fold."""
@@ -143,11 +206,8 @@ class Graph:
         if verdict.missing:
             return verdict
         node = verdict.node
-        key = self.defs.get_assets_def(node.asset).get_io_manager_key_for_asset_key(
-            dg.AssetKey(node.asset)
-        )
-        manager = (self.defs.resources or {})[key]
-        if isinstance(manager, ByPart) and not manager.has(node.asset, _part(node.fold)):
+        definition = self.defs.get_assets_def(node.asset)
+        if not is_kept(definition, node.asset, node.fold, resources=self.defs.resources or {}):
             return replace(verdict, missing=True, reasons=("its file is gone or damaged",))
         return verdict
 
@@ -160,11 +220,26 @@ class Graph:
                 instance=self.instance,
                 partition_key=fold,
                 asset_selection=[dg.AssetKey(node.asset) for node in chosen],
-                tags=COMMAND_TAGS,
+                tags={**COMMAND_TAGS, **({CAUSE_TAG: self.cause} if self.cause else {})},
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
         except Exception as error:  # noqa: BLE001  # whatever an asset's code may raise
             raise failure(error, self.instance, run_id=run_id, fold=fold) from None
+
+
+def _refuse_to_go_in_circles(done: Sequence[Node]) -> None:
+    node, count = Counter(done).most_common(1)[0]
+    if count > _MOST_RUNS:
+        raise UnsettledAssetError(str(node), count)
+
+
+def _raise(failures: Sequence[tuple[Step, BiomassError]]) -> None:
+    """One error for all: the first one, if they say the same."""
+    reasons = {str(error) for _, error in failures}
+    if len(reasons) > 1:
+        raise SeveralRunsFailedError([(str(step), str(error)) for step, error in failures])
+    for _, error in failures[:1]:
+        raise error
 
 
 def _in_full(selection: str, known: Sequence[Node]) -> str:
@@ -174,10 +249,6 @@ def _in_full(selection: str, known: Sequence[Node]) -> str:
     """
     names = "|".join(sorted({node.asset for node in known}))
     return re.sub(rf'(?<![\w":*])(?:{names})(?![\w":*])', r'key:"\g<0>"', selection)
-
-
-def _part(key: str | None) -> int | str | None:
-    return None if key is None else part_of(key)
 
 
 def _asked(found: Sequence[Node], selection: str | None) -> list[Node]:

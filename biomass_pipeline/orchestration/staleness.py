@@ -4,12 +4,22 @@ Dagster has no public call for it, so its private one is used here and nowhere e
 names the versions that it is known to work on.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.execution.backfill import BulkActionStatus
 from dagster._core.loader import LoadingContext, LoadingContextForTest
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+
+# The reason that no other asset gave.
+OF_CONFIGURATION = "its code or its part of the configuration changed"
 
 
 @dataclass(frozen=True, order=True)
@@ -39,7 +49,11 @@ class Verdict:
 
 def nodes(defs: dg.Definitions) -> list[Node]:
     """Every materializable asset and fold, upstream first."""
-    graph = defs.resolve_asset_graph()
+    return nodes_of(defs.resolve_asset_graph())
+
+
+def nodes_of(graph: BaseAssetGraph[Any]) -> list[Node]:
+    """The same of an asset graph."""
     ordered = [key for level in graph.toposorted_asset_keys_by_level for key in sorted(level)]
     found: list[Node] = []
     for key in ordered:
@@ -55,9 +69,51 @@ def judge(
     defs: dg.Definitions, instance: dg.DagsterInstance, wanted: Iterable[Node]
 ) -> list[Verdict]:
     """Ask for the state of each node as the event log has it now."""
-    context: LoadingContext = LoadingContextForTest(instance)
-    resolver = CachingStaleStatusResolver(instance, defs.resolve_asset_graph(), context)
-    return [_verdict(resolver, node) for node in wanted]
+    judgement = Judgement(defs.resolve_asset_graph(), instance)
+    return [judgement.verdict(node) for node in wanted]
+
+
+class Judgement:
+    """The state of an asset graph at one time; what was asked for once is not asked again."""
+
+    def __init__(self, graph: BaseAssetGraph[Any], instance: dg.DagsterInstance) -> None:
+        context: LoadingContext = LoadingContextForTest(instance)
+        self._graph = graph
+        self._resolver = CachingStaleStatusResolver(instance, graph, context)
+
+    def verdict(self, node: Node) -> Verdict:
+        """Whether a node has to run, and why."""
+        return _verdict(self._resolver, node)
+
+    def version(self, asset: str) -> str:
+        """The present data version of an asset without partitions, such as a source."""
+        return self._resolver.get_current_data_version(dg.AssetKey(asset)).value
+
+    def parents(self, node: Node) -> tuple[Node, ...]:
+        """The nodes that a node is made of, sources among them."""
+        key = dg.AssetKey(node.asset)
+        return tuple(
+            Node(parent.to_user_string(), fold)
+            for parent in sorted(self._graph.get(key).parent_keys)
+            for fold in self._folds(node, parent)
+        )
+
+    def _folds(self, node: Node, parent: dg.AssetKey) -> Iterable[str | None]:
+        if not self._graph.get(parent).is_partitioned:
+            return (None,)
+        found = self._graph.get_parent_partition_keys_for_child(
+            node.fold, parent, dg.AssetKey(node.asset)
+        )
+        return sorted(found.partitions_subset.get_partition_keys())
+
+
+def backfilled(instance: dg.DagsterInstance) -> set[str]:
+    """The assets of backfills that have not ended."""
+    return {
+        key.to_user_string()
+        for backfill in instance.get_backfills(status=BulkActionStatus.REQUESTED)
+        for key in backfill.asset_selection or ()
+    }
 
 
 def _verdict(resolver: CachingStaleStatusResolver, node: Node) -> Verdict:
@@ -72,7 +128,7 @@ def _verdict(resolver: CachingStaleStatusResolver, node: Node) -> Verdict:
 def _sentence(cause: object) -> str:
     dependency = getattr(cause, "dependency", None)
     if dependency is None:
-        return "its code or its part of the configuration changed"
+        return OF_CONFIGURATION
     if getattr(cause, "reason", "").startswith("has a new dependency on"):
         return f"now depends on {_name(dependency)}"
     return f"{_name(dependency)} changed"

@@ -9,6 +9,7 @@ from biomass_pipeline.store.growth import Growth, PartialView, growing, open_par
 from biomass_pipeline.store.inspection import Damage, Inspection
 from biomass_pipeline.store.locks import acquire_lock
 from biomass_pipeline.store.memory import MemoryCache, MemoryFeatures
+from biomass_pipeline.store.naming import all_cache_files, fold_of, part_name
 from biomass_pipeline.store.partial import Block
 from biomass_pipeline.store.pruning import Leftover, delete, leftovers
 
@@ -31,10 +32,13 @@ __all__ = [
     "Stamp",
     "Written",
     "acquire_lock",
+    "all_cache_files",
     "delete",
     "describe",
+    "fold_of",
     "growing",
     "leftovers",
     "open_cache",
     "open_partial",
+    "part_name",
 ]

@@ -41,6 +41,20 @@ class FeatureSet:
         """The rows of one photo."""
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
 
+    def part(self, start: int, stop: int) -> Self:
+        """The bags from `start` up to `stop`, or to the last one; features are a view."""
+        stop = min(stop, len(self.image_ids))
+        rows = slice(int(self.offsets[start]), int(self.offsets[stop]))
+        return replace(
+            self,
+            features=self.features[rows],
+            coords=self.coords[rows],
+            area_weight=self.area_weight[rows],
+            image_ids=self.image_ids[start:stop],
+            image_sha256=self.image_sha256[start:stop],
+            offsets=self.offsets[start : stop + 1] - self.offsets[start],
+        )
+
     def in_content_order(self) -> Self:
         """The same bags sorted by content, so that names and folds leave no trace in the order."""
         keys = list(zip(self.image_sha256, self.image_ids, strict=True))

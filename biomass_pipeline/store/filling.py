@@ -100,11 +100,18 @@ class Filling:
             known |= rows >= 0
         notes = [] if known.all() else [embedder.notes()]
         notes += [source.notes for source, _ in located]
-        width = located[0][0].feature_dim if located else embedder.feature_dim()
-        stamp = replace(self.stamp, feature_dim=width)
+        stamp = replace(self.stamp, feature_dim=self._width(located, embedder))
         return PartialCache(
             partial_file(self.final), self.contents, stamp=stamp, notes=_joined(notes)
         )
+
+    def _width(
+        self, located: Sequence[tuple[RowSource, NDArray[np.int64]]], embedder: Embedder
+    ) -> int:
+        if located:
+            return located[0][0].feature_dim
+        # No photo has no width, and is no reason to build a backbone.
+        return embedder.feature_dim() if len(self.contents.tiles) else 0
 
     def _embed(
         self,

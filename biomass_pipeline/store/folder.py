@@ -17,6 +17,7 @@ from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp
 from biomass_pipeline.store.disk import publish, remove, writing
 from biomass_pipeline.store.filling import UNUSABLE, Embedder, Filling, partial_file, unused
 from biomass_pipeline.store.locks import fold_file, fold_lock, folder_lock, remove_if_free
+from biomass_pipeline.store.naming import cache_files
 from biomass_pipeline.store.sources import RowSource
 
 # Files beside the folds' own: replaced, left by a killed run, set aside as damaged.
@@ -61,12 +62,16 @@ class Written:
 
 @dataclass(frozen=True)
 class FeatureFolder:
-    """The caches on disk, `features/<fingerprint>/fold_<k>.h5`."""
+    """The caches on disk, `features/<fingerprint>/fold_<k>.h5`, and `inference.h5` beside them.
+
+    That one holds the photos without labels; it is given as fold None. A photo that gets or loses
+    its label changes files, and its rows are copied like those between folds.
+    """
 
     layout: Layout
 
-    def open(self, fold: int, fingerprint: str) -> FeatureCache:
-        """A handle on one fold.
+    def open(self, fold: int | None, fingerprint: str) -> FeatureCache:
+        """A handle on one fold; None for the photos without labels.
 
         Raises:
             MissingCacheError: It was never written.
@@ -76,7 +81,7 @@ class FeatureFolder:
 
     def write(
         self,
-        fold: int,
+        fold: int | None,
         contents: FoldContents,
         *,
         stamp: Stamp,
@@ -89,7 +94,7 @@ class FeatureFolder:
         The file that is replaced is kept while another fold may still need its rows.
 
         Args:
-            fold: Which.
+            fold: Which; None for the photos without labels.
             contents: What it must hold, less the photos that are refused.
             stamp: What makes it.
             embedder: Asked for the tiles that no file has.
@@ -119,7 +124,7 @@ class FeatureFolder:
                 quarantined=refused,
             )
 
-    def set_aside(self, fold: int, fingerprint: str) -> None:
+    def set_aside(self, fold: int | None, fingerprint: str) -> None:
         """Take a damaged file out of its place; its intact rows are copied from there."""
         final = self.layout.feature_cache(fingerprint, fold)
         with fold_lock(final), writing(final):
@@ -127,7 +132,7 @@ class FeatureFolder:
                 final.rename(unused(final, "damaged"))
 
     @contextmanager
-    def out_of_the_way(self, fold: int, fingerprint: str) -> Iterator[None]:
+    def out_of_the_way(self, fold: int | None, fingerprint: str) -> Iterator[None]:
         """Take an undamaged file away while its fold is made anew; back if that came to nothing."""
         final = self.layout.feature_cache(fingerprint, fold)
         with fold_lock(final), writing(final):
@@ -153,7 +158,7 @@ class FeatureFolder:
             with writing(final):
                 _keep_rows(left, final)
         folder = final.parent
-        published = sorted(folder.glob("fold_*.h5"), key=lambda path: (path != final, path))
+        published = sorted(cache_files(folder, ".h5"), key=lambda path: path != final)
         return list(_readable([*published, *spare_files(folder)], folder.name))
 
     def _publish(self, final: Path) -> None:
@@ -169,7 +174,7 @@ class FeatureFolder:
             return
         with folder_lock(final), writing(final):
             current: set[str] = set()
-            for source in _readable(sorted(folder.glob("fold_*.h5")), folder.name):
+            for source in _readable(cache_files(folder, ".h5"), folder.name):
                 current |= source.image_sha256
             for source in _readable(spare_files(folder), folder.name):
                 if not source.image_sha256 <= current:
@@ -183,7 +188,7 @@ class FeatureFolder:
 
 def spare_files(folder: Path) -> list[Path]:
     """What lies beside the folds' files of one extraction."""
-    return sorted(path for why in SPARE for path in folder.glob(f"fold_*.{why}"))
+    return sorted(path for why in SPARE for path in cache_files(folder, f".{why}"))
 
 
 def _keep(final: Path, kept: Path) -> None:

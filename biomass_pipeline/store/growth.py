@@ -17,15 +17,16 @@ from biomass_pipeline.errors import (
     UnreadableCacheError,
 )
 from biomass_pipeline.store.locks import is_locked
+from biomass_pipeline.store.naming import all_cache_files, fold_of
 from biomass_pipeline.store.schema import completion, opened, texts
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How far one fold's file is."""
+    """How far one fold's file is; fold None is the photos without labels."""
 
     fingerprint: str
-    fold: int
+    fold: int | None
     n_photos: int
     total_photos: int
     n_rows: int
@@ -64,7 +65,7 @@ class PartialView:
         checks = self._file["row_check"][...]
         return Growth(
             fingerprint=self.path.parent.name,
-            fold=int(self.path.name.removeprefix("fold_").partition(".")[0]),
+            fold=fold_of(self.path),
             n_photos=int(complete.sum()),
             total_photos=len(complete),
             n_rows=int(np.count_nonzero(checks)),
@@ -87,7 +88,7 @@ def open_partial(path: Path, fingerprint: str) -> Iterator[PartialView]:
 def growing(features: Path) -> list[Growth]:
     """How far each fold is that a living process is writing, of all extractions."""
     found = []
-    for path in sorted(features.glob("*/fold_*.h5.partial")):
+    for path in all_cache_files(features, ".h5.partial"):
         if not is_locked(path.with_suffix("")):
             continue
         try:

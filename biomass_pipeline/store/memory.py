@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomass_pipeline.errors import MissingCacheError, TooManyRefusedError, UnfinishedCacheError
+from biomass_pipeline.layout import Layout
 from biomass_pipeline.store.bags import FeatureSet
 from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp
 from biomass_pipeline.store.filling import Embedder
@@ -43,9 +44,9 @@ class MemoryCache:
 class MemoryFeatures:
     """All folds' caches, kept as long as the process."""
 
-    caches: dict[tuple[str, int], MemoryCache] = field(default_factory=dict)
+    caches: dict[tuple[str, int | None], MemoryCache] = field(default_factory=dict)
 
-    def open(self, fold: int, fingerprint: str) -> MemoryCache:
+    def open(self, fold: int | None, fingerprint: str) -> MemoryCache:
         """The handle on one fold.
 
         Raises:
@@ -58,7 +59,7 @@ class MemoryFeatures:
 
     def write(
         self,
-        fold: int,
+        fold: int | None,
         contents: FoldContents,
         *,
         stamp: Stamp,
@@ -155,5 +156,5 @@ def _feature_set(contents: FoldContents, features: NDArray[Any]) -> FeatureSet:
     )
 
 
-def _place(fingerprint: str, fold: int) -> Path:
-    return Path(f"memory/{fingerprint}/fold_{fold}")
+def _place(fingerprint: str, fold: int | None) -> Path:
+    return Layout(Path("memory")).feature_cache(fingerprint, fold)

@@ -11,6 +11,7 @@ from biomass_pipeline.store.locks import (
     remove_if_free,
     remove_unlocked_folder,
 )
+from biomass_pipeline.store.naming import all_cache_files, cache_files, fold_of
 
 _WHY = {
     "superseded": "replaced",
@@ -36,8 +37,8 @@ class Leftover:
 def leftovers(features: Path, *, current: str, n_folds: int) -> list[Leftover]:
     """Every file of other extractions, and what lies beside the current one's folds.
 
-    Neither a fold that the current extraction has, nor what a running or killed process was
-    writing of it, is among them, nor anything of a fold that is being written.
+    Neither a fold that the current extraction has nor its photos without labels, nor what a running
+    or killed process was writing of it, is among them, nor anything of what is being written.
 
     Args:
         features: The folder of all extractions.
@@ -46,13 +47,13 @@ def leftovers(features: Path, *, current: str, n_folds: int) -> list[Leftover]:
     """
     found = [
         _leftover(path, "of an earlier configuration")
-        for path in sorted(features.glob("*/fold_*"))
+        for path in all_cache_files(features)
         if path.parent.name != current
     ]
     found += [
         _leftover(path, "of a fold that is no more")
-        for path in sorted((features / current).glob("fold_*"))
-        if path.suffix[1:] not in SPARE and _fold_of(path) >= n_folds
+        for path in cache_files(features / current)
+        if path.suffix[1:] not in SPARE and (fold_of(path) or 0) >= n_folds
     ]
     found += [_leftover(path, _WHY[path.suffix[1:]]) for path in spare_files(features / current)]
     return [file for file in found if file is not None and not is_locked(fold_file(file.path))]
@@ -79,9 +80,3 @@ def _leftover(path: Path, why: str) -> Leftover | None:
         return Leftover(path, path.stat().st_size, why)
     except FileNotFoundError:
         return None
-
-
-def _fold_of(path: Path) -> int:
-    """Which fold a file is of; -1 if its name is none of ours."""
-    number = path.name.removeprefix("fold_").partition(".")[0]
-    return int(number) if number.isdecimal() else -1

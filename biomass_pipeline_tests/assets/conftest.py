@@ -58,6 +58,10 @@ class Labels:
 
     rows: dict[str, tuple[str, float]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    asked: pd.DataFrame | None = None
+
+    def order(self):
+        return self.asked
 
     def read(self):
         table = pd.DataFrame(
@@ -118,6 +122,9 @@ class Bar:
 
     def extraction(self, fold):
         return self.seen.setdefault(fold, []).append
+
+    def training(self, fold):
+        return self.seen.setdefault(("training", fold), []).append
 
 
 def png(green, *, blue=0):
@@ -183,6 +190,17 @@ class Stand:
             reporter=self.bar,
         )
 
+    def inference(self, manifest=None):
+        """The result of embedding the photos without labels."""
+        return self.asset("inference_features")(
+            dg.build_asset_context(),
+            self.manifest() if manifest is None else manifest,
+            photos=self.photos,
+            backbone=self.backbone,
+            features=self.features,
+            reporter=self.bar,
+        )
+
     def caches(self, *folds):
         return {fold: self.cache(fold) for fold in folds}
 
@@ -190,15 +208,12 @@ class Stand:
     def settings(self):
         return Present(self.config)
 
-    def model(self, name, fold, caches, how="value"):
-        return getattr(self, how)(
-            name,
-            caches,
-            self.label_table(),
-            fold=fold,
-            settings=self.settings,
-            checkpoints=self.checkpoints,
-        )
+    def model(self, name, fold, caches, how="value", labels=None):
+        labels = self.label_table() if labels is None else labels
+        seams = {"settings": self.settings, "checkpoints": self.checkpoints}
+        if name == "mil_checkpoint":
+            seams["reporter"] = self.bar
+        return getattr(self, how)(name, caches, labels, fold=fold, **seams)
 
     def study(self, fold, caches, *, studies):
         """The result of one fold's search."""
@@ -228,11 +243,21 @@ class Stand:
         )
 
 
+class Forgetful:
+    """A storage that remembers no materialization."""
+
+    records = ()
+
+    def fetch_materializations(self, key, *, limit):
+        return self
+
+
 @dataclass
 class Partition:
     """As much of a context as an asset reads."""
 
     partition_key: str
+    instance: Forgetful = field(default_factory=Forgetful)
 
 
 @cache
@@ -250,8 +275,7 @@ def built(config_json, extraction):
     return {asset.key.to_user_string(): asset for asset in build_assets(blueprint)}
 
 
-@pytest.fixture
-def stand(tmp_path):
+def build_stand(folder):
     """Six sessions of two photos in three folds; mass in grams = green / 10."""
     photos, labels = Photos(), Labels()
     for session in range(6):
@@ -259,7 +283,13 @@ def stand(tmp_path):
             path, green = f"s{session}n{number}.png", 20 + 37 * session + 11 * number
             photos.files[path] = png(green, blue=session)
             labels.rows[path] = (f"2024-05-{session + 1:02d}", green / 10)
-    return Stand(Config.model_validate(SETTINGS), photos, labels, Checkpoints(tmp_path))
+    return Stand(Config.model_validate(SETTINGS), photos, labels, Checkpoints(folder))
+
+
+@pytest.fixture
+def stand(tmp_path):
+    """A stand of its own for each test."""
+    return build_stand(tmp_path)
 
 
 class BrokenBackbone(CountingBackbone):

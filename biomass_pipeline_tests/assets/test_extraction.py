@@ -2,11 +2,14 @@
 
 from io import BytesIO
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from biomass_pipeline.assets import extraction
+from biomass_pipeline.assets.feature_checks import feature_checks
 from biomass_pipeline.config import BackboneConfig
 from biomass_pipeline.errors import ChangedImageError, FeatureRangeError, UnreadableImageError
 from biomass_pipeline.layout import Layout
@@ -21,8 +24,12 @@ def version(result):
 
 
 def passed(result):
-    (check,) = result.check_results
-    return check.passed
+    return all(check.passed for check in result.check_results)
+
+
+def failed(result):
+    """The checks that did not pass, by name."""
+    return {check.check_name: check for check in result.check_results if not check.passed}
 
 
 def test_a_fold_holds_the_tiles_of_its_own_photos(stand):
@@ -160,11 +167,45 @@ def test_finite_features_pass_the_check(stand):
 def test_nan_fails_the_check_and_names_the_photos(stand, broken_backbone):
     stand.backbone = broken_backbone
     result = stand.cache(0, how=CALL)
-    (check,) = result.check_results
+    check = failed(result)["features_are_finite"]
     photos = result.metadata["photos"]
-    assert not check.passed
     assert check.description == f"{photos} photos have features that are NaN or infinite."
-    assert set(check.metadata["photos"].value) == set(result.value.load().image_ids)
+    for image_id in result.value.load().image_ids:
+        assert f"| {image_id} |" in check.metadata["cases"].value
+
+
+def test_tiles_that_cover_pass_the_check(stand):
+    result = stand.patch_index(0, how=CALL)
+    (check,) = result.check_results
+    assert check.passed
+    assert check.description == "0 of 4 photos are not covered once."
+
+
+def test_tiles_that_leave_a_photo_out_fail_the_check(stand, monkeypatch):
+    whole = extraction.index_patches
+    monkeypatch.setattr(
+        extraction, "index_patches", lambda *given, **how: whole(*given, **how).iloc[1:]
+    )
+    check = failed(stand.patch_index(0, how=CALL))["tiles_cover_each_photo"]
+    assert check.description.startswith("1 of 4 photos are not covered once: ")
+    assert "its area weights add up to 0.5" in check.description
+
+
+def test_norms_are_compared_with_those_of_earlier_runs_of_the_extraction(stand):
+    """What a run reports is what the next one reads; other extractions take no part."""
+    first = stand.cache(0, how=CALL)
+    remembered = {name: getattr(v, "value", v) for name, v in first.metadata.items()}
+    own, cache = stand.extraction, first.value
+
+    def norms(**past):
+        _, checks = feature_checks(cache, asset="feature_cache", past=[remembered | past])
+        return next(check for check in checks if check.check_name == "norms_are_as_before")
+
+    assert norms().passed
+    assert "1 earlier ones of this extraction" in norms().description
+    assert not norms(norm_median=10_000.0).passed
+    assert norms(norm_median=10_000.0).severity == dg.AssetCheckSeverity.WARN
+    assert norms(norm_median=10_000.0, extraction_fingerprint=f"not {own}").passed
 
 
 def test_a_photo_that_cannot_be_embedded_is_quarantined_with_its_reason(stand, another_photo):

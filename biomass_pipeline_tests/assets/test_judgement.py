@@ -6,7 +6,11 @@ import re
 import pandas as pd
 import pytest
 
-from biomass_pipeline.errors import PooledPredictionsError, TooManyQuarantinedError
+from biomass_pipeline.errors import (
+    MixedTrainingError,
+    PooledPredictionsError,
+    TooManyQuarantinedError,
+)
 from biomass_pipeline.evaluation import compare_protocols
 from biomass_pipeline.evaluation.protocols import PROTOCOL_COLUMNS
 from biomass_pipeline.orchestration import InMemory
@@ -41,6 +45,7 @@ def tables(stand):
             "ood_percentile": 50.0,
             "chosen": "ridge",
             "inner_r2": 0.5,
+            "training_state": '{"network": "a"}',
         }
     )
     whole = pd.concat([rows.assign(model=model) for model in MODELS])
@@ -54,7 +59,12 @@ def caches(stand):
 
 @pytest.fixture
 def oof(stand, tables, caches):
-    return stand.call("oof_predictions", tables, caches, stand.label_table())
+    return pooled(stand, tables, caches)
+
+
+def pooled(stand, tables, caches):
+    labels = stand.label_table()
+    return stand.call("oof_predictions", tables, caches, labels, settings=stand.settings)
 
 
 def evaluation_of(stand, oof):
@@ -71,7 +81,26 @@ def test_every_labelled_photo_is_pooled_with_a_plot_small_enough_for_an_event(st
 
 def test_a_missing_fold_is_refused(stand, tables, caches):
     with pytest.raises(PooledPredictionsError, match="missing"):
-        stand.call("oof_predictions", {0: tables[0]}, caches, stand.label_table())
+        pooled(stand, {0: tables[0]}, caches)
+
+
+def test_the_state_of_training_is_not_pooled(oof):
+    assert "training_state" not in oof.value
+
+
+def test_folds_of_several_states_are_refused_with_those_to_rerun(stand, caches):
+    tables = {fold: stand.predictions(fold).value for fold in range(3)}
+    assert len(pooled(stand, tables, caches).value) == len(MODELS) * len(stand.labels.rows)
+    training = stand.config.training.model_copy(update={"learning_rate": 0.5})
+    changed = stand.with_config(training=training)
+    tables[1] = changed.predictions(1).value
+    with pytest.raises(
+        MixedTrainingError, match=r"differ in: network\. Fold\(s\) to rerun: 0, 2\."
+    ):
+        pooled(changed, tables, caches)
+    # And back again, it is the other one.
+    with pytest.raises(MixedTrainingError, match=r"Fold\(s\) to rerun: 1\."):
+        pooled(stand, tables, caches)
 
 
 def test_only_a_photo_that_could_not_be_embedded_may_be_missing(stand, tables, another_photo):
@@ -79,11 +108,11 @@ def test_only_a_photo_that_could_not_be_embedded_may_be_missing(stand, tables, a
     stand.backbone = CountingBackbone(fails_on_blue=99)
     without = {fold: rows[rows["image_id"] != "s0n0"] for fold, rows in tables.items()}
     caches = stand.caches(0, 1, 2)
-    oof = stand.call("oof_predictions", without, caches, stand.label_table()).value
+    oof = pooled(stand, without, caches).value
     assert len(oof) == len(MODELS) * (len(stand.labels.rows) - 1)
     assert evaluation_of(stand, oof).metadata["images"] == 11
     with pytest.raises(PooledPredictionsError, match="s0n0"):
-        stand.call("oof_predictions", tables, caches, stand.label_table())
+        pooled(stand, tables, caches)
 
 
 def test_too_many_refused_photos_stop_the_judgement(stand, tables, another_photo):
@@ -93,7 +122,7 @@ def test_too_many_refused_photos_stop_the_judgement(stand, tables, another_photo
     data = stand.config.data.model_copy(update={"max_quarantined_fraction": 0.05})
     strict = stand.with_config(data=data)
     with pytest.raises(TooManyQuarantinedError, match="backbone failed"):
-        strict.call("oof_predictions", tables, caches, stand.label_table())
+        pooled(strict, tables, caches)
 
 
 def test_scores_stand_beside_the_floor(stand, oof):

@@ -88,8 +88,25 @@ def test_a_covariate_decides_the_network_that_reads_it_and_no_ridge(stand):
     later = labels.assign(date=labels["date"].str.replace("2024-05", "2024-11"))
 
     def fingerprints(table):
-        seams = {"settings": reading.settings, "checkpoints": reading.checkpoints}
-        return {n: reading.value(n, caches, table, fold=0, **seams).fingerprint for n in MODELS}
+        return {n: reading.model(n, 0, caches, labels=table).fingerprint for n in MODELS}
 
     before, after = fingerprints(labels), fingerprints(later)
     assert {name for name in MODELS if after[name] != before[name]} == {"mil_checkpoint"}
+
+
+def test_training_tells_how_far_every_network_is(stand):
+    training = TrainingConfig.model_validate(
+        stand.config.training.model_dump() | {"n_seeds": 2, "epochs": 3}
+    )
+    stand = stand.with_config(training=training)
+    stand.model("mil_checkpoint", 1, stand.caches(0, 2))
+    told = stand.bar.seen["training", 1]
+    assert [(t.network, t.epoch, t.most_epochs_left) for t in told] == [
+        (1, 1, 5),
+        (1, 2, 4),
+        (1, 3, 3),
+        (2, 1, 2),
+        (2, 2, 1),
+        (2, 3, 0),
+    ]
+    assert all(t.inner_error_g2 >= 0 and t.n_networks == 2 for t in told)

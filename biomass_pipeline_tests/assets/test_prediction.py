@@ -1,5 +1,7 @@
 """Held-out predictions by hand: every model on the fold's own photos, and what was chosen."""
 
+import json
+
 import pytest
 
 from biomass_pipeline.evaluation import prediction_columns
@@ -25,7 +27,28 @@ def test_held_out_photos_are_predicted_by_every_model(stand, result):
 
 def test_the_columns_are_the_contracts_and_the_choice(stand, result):
     told = prediction_columns(stand.config.evaluation)
-    assert list(result.value.columns) == [*told, "chosen", "inner_r2"]
+    assert list(result.value.columns) == [*told, "chosen", "inner_r2", "training_state"]
+
+
+def test_every_fold_is_predicted_by_the_state_that_the_others_are(stand, result):
+    """Settings and what each fold teaches, the held-out one included: one text for all folds."""
+    (state,) = set(result.value["training_state"])
+    assert {*json.loads(state)} == {
+        "network",
+        "ridge",
+        "intervals",
+        *(f"{kind}, fold {fold}" for kind in ("network", "ridge") for fold in range(3)),
+    }
+    (other,) = set(stand.predictions(2).value["training_state"])
+    assert other == state
+    stand.labels.rows["s0n0.png"] = ("2024-05-01", 99.0)
+    (changed,) = set(stand.predictions(2).value["training_state"])
+    fold = int(stand.folds().set_index("image_id")["fold"]["s0n0"])
+    before, after = json.loads(state), json.loads(changed)
+    assert {part for part in before if before[part] != after[part]} == {
+        f"network, fold {fold}",
+        f"ridge, fold {fold}",
+    }
 
 
 def test_auto_is_the_copy_of_what_was_chosen(result):

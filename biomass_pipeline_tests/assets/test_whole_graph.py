@@ -18,6 +18,9 @@ UNPARTITIONED = [
     "oof_predictions",
     "evaluation",
     "report",
+    "inference_features",
+    "predictions",
+    "submission",
 ]
 BY_FOLD = ["patch_index", "feature_cache", "mil_checkpoint", "ridge_baseline", "fold_predictions"]
 EVERYTHING = sorted([*UNPARTITIONED, *(name for asset in BY_FOLD for name in every(asset))])
@@ -61,11 +64,14 @@ def test_memory_and_disk_give_equal_predictions(tmp_path):
     found = []
     for kept in (in_memory, on_disk):
         farm = build_farm(tmp_path / kept.__name__)
+        farm.photo("new.png", 77)
         with dg.DagsterInstance.ephemeral() as instance:
             graph, tables = kept(farm, instance)
             run_all(graph)
-        found.append(tables.read("oof_predictions", None))
-    pd.testing.assert_frame_equal(*found, check_exact=True)
+        found.append([tables.read(name, None) for name in ("oof_predictions", "predictions")])
+    for one, other in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+    assert found[0][1]["image_id"].tolist() == ["new"]
 
 
 def test_in_memory_no_table_touches_the_disk(farm, instance):

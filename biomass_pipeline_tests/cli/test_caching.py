@@ -90,7 +90,7 @@ class TestRepair:
             damage(paths[1], photo)
         ended = biomass("cache", "verify", "--repair")
         assert ended.code == 0, ended.flat
-        assert "Folds made again: 1; photos embedded: 2." in ended.out
+        assert "Files made again: 1; photos embedded: 2." in ended.out
         assert "fold 1: whole" in ended.out.splitlines()
         assert [path.read_bytes() for path in (paths[0], paths[2])] == [before[0], before[2]]
         assert biomass("cache", "verify").code == 0
@@ -155,6 +155,34 @@ class TestRepair:
         assert ended.code == 0
         assert "Nothing to repair; photos embedded: 0." in ended.out
         assert [path.stat().st_mtime_ns for path in caches(done)] == before
+
+
+@pytest.mark.usefixtures("done")
+class TestPhotosWithoutLabels:
+    """Their cache is verified and repaired like a fold's."""
+
+    @pytest.fixture
+    def path(self, biomass, done):
+        done.photo("new0.png", 99, blue=77)
+        done.photo("new1.png", 55, blue=78)
+        told = biomass("run", "--json")
+        assert told.json["photos_embedded"] == 2
+        assert told.json["unlabelled"]["photos"] == 2
+        assert told.json["unlabelled"]["predictions"].endswith("predictions/predictions.parquet")
+        assert "Photos without labels: 2 predicted in" in biomass("run").flat
+        (path,) = done.folder.rglob("inference.h5")
+        return path
+
+    def test_they_are_verified_repaired_and_listed(self, biomass, path):
+        assert "unlabelled photos: whole" in biomass("cache", "verify").out.splitlines()
+        name = damage(path, 1)
+        told = biomass("cache", "verify", "--json")
+        assert (told.code, told.json["damaged"]) == (1, {"inference": [name]})
+        assert told.json["folds"] == 3
+        ended = biomass("cache", "verify", "--repair", "--json")
+        assert ended.code == 0, ended.flat
+        assert (ended.json["repaired"], ended.json["photos_embedded"]) == (["inference"], 1)
+        assert "inference.h5" in {row["file"] for row in biomass("cache", "info", "--json").json}
 
 
 class TestPrune:

@@ -5,8 +5,10 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from biomass_pipeline.cli.progress import TerminalReporter, announcer
+from biomass_pipeline.cli.progress import TerminalReporter, announcer, failure_announcer
+from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.features import Progress
+from biomass_pipeline.mil.progress import TrainingProgress
 from biomass_pipeline.orchestration import Node, Step, Verdict
 
 
@@ -92,3 +94,28 @@ def test_a_bar_that_did_not_end_gives_the_cursor_back_when_closed():
     before = stream.getvalue()
     reporter.close()
     assert stream.getvalue() == before
+
+
+def test_a_long_training_is_reported_now_and_then():
+    stream, clock = StringIO(), Clock()
+    reporter = TerminalReporter(Console(file=stream, width=200), clock=clock)
+    report = reporter.training(2)
+    for epoch in range(1, 26):
+        clock.now_s += 1.0
+        report(TrainingProgress(1, 2, epoch, 25, 3.5))
+    assert stream.getvalue().splitlines() == [
+        "  fold 2: network 1 of 2, epoch 10 of at most 25, inner error 3.5 g2, at most 40 s left",
+        "  fold 2: network 1 of 2, epoch 20 of at most 25, inner error 3.5 g2, at most 30 s left",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fold", "said"), [("1", "extract fold 1 failed; the others go on\n"), (None, "")]
+)
+def test_of_a_failed_fold_it_is_said_that_the_others_go_on(fold, said):
+    stream = StringIO()
+    verdict = Verdict(Node("feature_cache", fold), missing=True, reasons=("never materialized",))
+    failure_announcer(Console(file=stream, width=200))(
+        Step("extract", (verdict,)), BiomassError("no room")
+    )
+    assert stream.getvalue() == said

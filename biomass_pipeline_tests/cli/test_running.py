@@ -18,7 +18,7 @@ def test_everything_runs_once_and_says_what_and_why(biomass, farm):
     assert "prepare: image_manifest, label_table, fold_assignment (never materialized)" in lines
     assert "extract fold 1: patch_index, feature_cache (never materialized)" in lines
     assert any(line.startswith("  fold 1: 4 of 4 photos") for line in lines)
-    assert "21 materializations, 12 photos embedded" in ended.out
+    assert "24 materializations, 12 photos embedded" in ended.out
     heading = next(line for line in lines if line.startswith("score"))
     assert heading.split() == ["score", "constant", "ridge", "mil", "stack", "auto"]
     assert f"Report: {farm.folder / 'artefacts/report/report.html'}" in lines

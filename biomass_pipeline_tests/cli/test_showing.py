@@ -23,13 +23,13 @@ def test_at_first_everything_is_missing(biomass, farm):
     assert ended.code == 0
     lines = [line.split() for line in ended.out.splitlines()]
     assert ["feature_cache", "[0-2]", "missing", "never", "materialized"] in lines
-    assert "0 of 21 are up to date." in ended.out
+    assert "0 of 24 are up to date." in ended.out
     assert materializations(farm)[1] == {}
 
 
 def test_json_has_a_row_a_fold(biomass, farm):
     rows = biomass("status", "--json").json
-    assert len(rows) == 21
+    assert len(rows) == 24
     assert {"asset": "report", "fold": None, "state": "missing", "why": ["never materialized"]} in (
         rows
     )
@@ -43,7 +43,7 @@ class TestOnAFinishedFarm:
         before = materializations(done)[1]
         ended = biomass("status")
         assert ended.code == 0
-        assert "Everything is up to date: 21 of 21." in ended.out
+        assert "Everything is up to date: 24 of 24." in ended.out
         assert {row["state"] for row in biomass("status", "--json").json} == {"fresh"}
         assert materializations(done)[1] == before
 

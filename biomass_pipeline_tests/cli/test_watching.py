@@ -97,3 +97,10 @@ def test_the_rate_is_that_since_the_first_look():
         "fold 0: 1 of 4 photos, 10 of 40 rows",
         "fold 0: 2 of 4 photos, 20 of 40 rows, 2.5 rows/s, 8 s left",
     ]
+
+
+def test_photos_without_labels_are_called_so():
+    growth = Growth(STAMP.fingerprint, None, 1, 4, 2, 8)
+    assert line(Pace(lambda: 0.0).describe(growth)) == (
+        "unlabelled photos: 1 of 4 photos, 2 of 8 rows"
+    )

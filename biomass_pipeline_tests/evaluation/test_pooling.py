@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 
 from biomass_pipeline.config import DataConfig, EvaluationConfig
-from biomass_pipeline.errors import PooledPredictionsError
+from biomass_pipeline.errors import MixedTrainingError, PooledPredictionsError
 from biomass_pipeline.evaluation import (
     PREDICTION_COLUMNS,
     held_out_predictions,
     pool_predictions,
     prediction_columns,
+    refuse_mixed_training,
+    with_training_state,
 )
 from biomass_pipeline.mil.predictive import Predictive
 from biomass_pipeline.mil.targets import TargetSpec
@@ -190,3 +192,44 @@ def test_a_prediction_for_an_unlabelled_photo_is_named(labels):
     frames = {"mil": predictive(["ID001", "other"])}
     with pytest.raises(PooledPredictionsError, match=r"fold 1: 1 image\(s\) without label: other"):
         held_out(frames, labels, fold=1)
+
+
+OLD = {"network": "old", "network, fold 0": "a", "network, fold 1": "b"}
+NEW = OLD | {"network": "new"}
+
+
+def stated(folds, states):
+    return {fold: with_training_state(folds[fold], state) for fold, state in enumerate(states)}
+
+
+class TestTrainingStates:
+    def test_folds_of_one_state_are_pooled_even_if_it_is_no_longer_the_present_one(self, folds):
+        def never():
+            raise AssertionError("the present state takes reading all features")
+
+        refuse_mixed_training(stated(folds, [OLD, OLD, OLD]), now=never)
+
+    def test_of_two_states_the_folds_that_are_not_up_to_date_are_named(self, folds):
+        mixed = stated(folds, [OLD, NEW, OLD])
+        with pytest.raises(MixedTrainingError) as caught:
+            refuse_mixed_training(mixed, now=lambda: NEW)
+        assert "Fold(s) to rerun: 0, 2." in str(caught.value)
+        assert "They differ in: network." in str(caught.value)
+
+    def test_what_a_fold_taught_is_compared_fold_by_fold(self, folds):
+        other = OLD | {"network, fold 1": "c"}
+        with pytest.raises(
+            MixedTrainingError, match=r"differ in: network, fold 1\..*rerun: 0, 1\."
+        ):
+            refuse_mixed_training(stated(folds, [OLD, OLD, other]), now=lambda: other)
+
+    def test_if_none_is_up_to_date_all_are_to_rerun(self, folds):
+        with pytest.raises(MixedTrainingError, match=r"rerun: 0, 1, 2\."):
+            refuse_mixed_training(stated(folds, [OLD, NEW, OLD]), now=lambda: OLD | {"x": "y"})
+
+    def test_a_fold_that_says_nothing_agrees_with_nothing(self, folds):
+        mixed = stated(folds, [OLD, OLD, OLD]) | {1: folds[1]}
+        with pytest.raises(MixedTrainingError, match=r"rerun: 1\."):
+            refuse_mixed_training(mixed, now=lambda: OLD)
+        with pytest.raises(MixedTrainingError, match="which they do not say"):
+            refuse_mixed_training(dict(enumerate(folds)), now=lambda: OLD)

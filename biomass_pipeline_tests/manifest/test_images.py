@@ -22,6 +22,7 @@ from biomass_pipeline_tests.rasters import PLACED, TILED, geotiff, smooth
 MAX_PIXELS = 1000
 CONTRACT = ["image_id", "path", "sha256", "bytes", "height_px", "width_px"]
 CONTRACT += ["status", "reason", "labelled", "warning", "crs", "transform", "valid_fraction"]
+CONTRACT += ["perceptual_hash"]
 
 
 @dataclass

@@ -8,6 +8,7 @@ from biomass_pipeline.mil import provenance
 from biomass_pipeline.mil.checkpoints import write_stamp
 from biomass_pipeline.mil.provenance import (
     checkpoint_exists,
+    fold_content,
     networks_exist,
     training_fingerprint,
 )
@@ -65,6 +66,25 @@ def test_a_change_of_code_changes_it(monkeypatch):
     before = fingerprint_of()
     monkeypatch.setattr(provenance, "CODE_VERSION", "next")
     assert fingerprint_of() != before
+
+
+def test_what_a_fold_teaches_has_no_order():
+    assert fold_content(IMAGES) == fold_content(iter(IMAGES[::-1]))
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        IMAGES[:1],
+        [IMAGES[0], ("cc", "g2", (3.0, 4.0))],
+        [IMAGES[0], ("bb", "g3", (3.0, 4.0))],
+        [IMAGES[0], ("bb", "g2", (3.0, 5.0))],
+        [IMAGES[0], ("bb", "g2", (3.0, float("nan")))],
+        [*IMAGES, IMAGES[0]],
+    ],
+)
+def test_photo_group_label_and_covariate_are_what_a_fold_teaches(images):
+    assert fold_content(images) != fold_content(IMAGES)
 
 
 def test_a_fold_exists_when_every_network_and_the_stamp_are_there(tmp_path):

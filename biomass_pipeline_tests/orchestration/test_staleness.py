@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from biomass_pipeline.orchestration import Node, Verdict
-from biomass_pipeline.orchestration.staleness import judge, nodes
+from biomass_pipeline.orchestration.staleness import Judgement, backfilled, judge, nodes
 
 # The minor versions on which every test of this file was seen to pass.
 KNOWN_ON = ("1.13.",)
@@ -44,6 +44,31 @@ class TestContract:
             assert parameters(method)[1:3] == ["key", "partition_key"], ADVICE
         assert {"key", "category", "reason", "dependency"} <= {*parameters(StaleCause)}, ADVICE
         assert parameters(LoadingContextForTest)[:1] == ["instance"], ADVICE
+        assert "get_current_data_version" in dir(CachingStaleStatusResolver), ADVICE
+
+    def test_backfills_under_way_can_be_asked_for(self, instance):
+        try:
+            from dagster._core.execution.backfill import (  # noqa: PLC0415
+                BulkActionStatus,
+                PartitionBackfill,
+            )
+        except ImportError as error:
+            pytest.fail(f"{error}. {ADVICE}")
+        assert backfilled(instance) == set(), ADVICE
+        for number, status in enumerate(
+            (BulkActionStatus.REQUESTED, BulkActionStatus.COMPLETED_SUCCESS)
+        ):
+            instance.add_backfill(
+                PartitionBackfill(
+                    backfill_id=f"b{number}",
+                    status=status,
+                    from_failure=False,
+                    tags={},
+                    backfill_timestamp=0.0,
+                    asset_selection=[dg.AssetKey(f"asset_{number}")],
+                )
+            )
+        assert backfilled(instance) == {"asset_0"}, ADVICE
 
 
 def parameters(call):
@@ -128,6 +153,39 @@ class TestJudging:
     def test_a_new_input_is_named(self, done):
         found = verdicts(definitions(with_new=True), done)
         assert found["model[1]"].reasons == ("now depends on new",)
+
+
+class TestParents:
+    @pytest.fixture
+    def judgement(self, instance):
+        return Judgement(definitions(with_new=True).resolve_asset_graph(), instance)
+
+    def test_every_fold_is_made_of_the_whole_table(self, judgement):
+        assert judgement.parents(Node("model", "1")) == (Node("new"), Node("table"))
+
+    def test_a_mapping_says_which_folds(self, instance):
+        @dg.asset(partitions_def=FOLDS)
+        def cache() -> None:
+            """Two folds."""
+
+        others = dg.StaticPartitionMapping({"0": "1", "1": "0"})
+
+        @dg.asset(partitions_def=FOLDS, deps=[dg.AssetDep(cache, partition_mapping=others)])
+        def network() -> None:
+            """Learns from the other fold."""
+
+        @dg.asset(deps=[network])
+        def pooled() -> None:
+            """Reads both."""
+
+        graph = dg.Definitions(assets=[cache, network, pooled]).resolve_asset_graph()
+        judgement = Judgement(graph, instance)
+        assert judgement.parents(Node("network", "0")) == (Node("cache", "1"),)
+        assert judgement.parents(Node("pooled")) == (Node("network", "0"), Node("network", "1"))
+
+    def test_the_present_version_is_that_of_the_content(self, done):
+        graph = definitions().resolve_asset_graph()
+        assert Judgement(graph, done).version("table") == "1"
 
 
 class TestNodes:

@@ -111,6 +111,13 @@ class Ui:
 
         assert self.wait(ended, seconds=240, what="end of the backfill") == "COMPLETED_SUCCESS"
 
+    def daemons(self):
+        """The kinds of daemon there have to be, once all of them are well; else None."""
+        found = self.ask(HEALTH)["instance"]["daemonHealth"]["allDaemonStatuses"]
+        required = [status for status in found if status["required"]]
+        well = all(status["healthy"] for status in required)
+        return {status["daemonType"] for status in required} if well else None
+
     def assets(self):
         """What the asset pages show, by name."""
         nodes = self.ask(ASSETS)["assetNodes"]
@@ -151,6 +158,7 @@ ASSETS = """{assetNodes {
   assetPartitionStatuses {... on DefaultPartitionStatuses {
     materializedPartitions failedPartitions}}
   assetMaterializations(limit: 1) {metadataEntries {label}}}}"""
+HEALTH = """{instance {daemonHealth {allDaemonStatuses {daemonType required healthy}}}}"""
 BY_FOLD = """query ($key: AssetKeyInput!) {
   assetNodeOrError(assetKey: $key) {... on AssetNode {staleStatusByPartition}}}"""
 
@@ -223,6 +231,9 @@ def test_the_command_serves_the_graph(tmp_path):
             assert (node["description"] or "").endswith("."), name
             assert node["groupName"] != "default", name
             assert node["kinds"] or name in SOURCES, name
+        # The daemon is started as well, or nothing would run by itself.
+        running = ui.wait(ui.daemons, seconds=60, what="daemon")
+        assert {"SCHEDULER", "SENSOR", "BACKFILL", "QUEUED_RUN_COORDINATOR"} <= running
 
 
 @pytest.fixture

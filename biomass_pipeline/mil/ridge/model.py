@@ -67,6 +67,26 @@ class RidgeModel:
         """The width of a tile's features."""
         return int(self.members[0].scale.centre.shape[1])
 
+    def pool(self, features: FeatureSet) -> Floats:
+        """Each photo's tiles as the model reads them, shape (photo, pooling, feature).
+
+        Raises:
+            FeatureWidthError: The features are of another extraction.
+            EmptyBagError: A photo has no tile.
+        """
+        if features.feature_dim != self.feature_dim:
+            raise FeatureWidthError(found=features.feature_dim, expected=self.feature_dim)
+        return pool_bags(features, self.poolings)
+
+    def points(self, pooled: Floats) -> Floats:
+        """The components of pooled photos, >= 0, in the targets' units, (photo, component)."""
+        found = np.mean([member(pooled) for member in self.members], axis=0)
+        return np.asarray(found, dtype=np.float64)
+
+    def percentile(self, pooled: Floats) -> Floats:
+        """How unlike the training photos each pooled photo is, 0..100, shape (photo,)."""
+        return self.novelty.percentile(rows_of(pooled))
+
 
 def predict_ridge(model: RidgeModel, features: FeatureSet, *, spec: PredictionSpec) -> Predictive:
     """Predict photos; components are never negative and sums follow by identity.
@@ -93,9 +113,7 @@ def predict_points(model: RidgeModel, features: FeatureSet) -> Floats:
         FeatureWidthError: The features are of another extraction.
         EmptyBagError: A photo has no tile.
     """
-    pooled = _pooled(model, features)
-    points = np.mean([member(pooled) for member in model.members], axis=0)
-    return np.asarray(points, dtype=np.float64)
+    return model.points(model.pool(features))
 
 
 def novelty_percentile(model: RidgeModel, features: FeatureSet) -> Floats:
@@ -105,15 +123,9 @@ def novelty_percentile(model: RidgeModel, features: FeatureSet) -> Floats:
         FeatureWidthError: The features are of another extraction.
         EmptyBagError: A photo has no tile.
     """
-    return model.novelty.percentile(rows_of(_pooled(model, features)))
+    return model.percentile(model.pool(features))
 
 
 def rows_of(pooled: Floats) -> Floats:
     """Poolings joined, shape (bag, pooling x feature)."""
     return pooled.reshape(len(pooled), -1)
-
-
-def _pooled(model: RidgeModel, features: FeatureSet) -> Floats:
-    if features.feature_dim != model.feature_dim:
-        raise FeatureWidthError(found=features.feature_dim, expected=model.feature_dim)
-    return pool_bags(features, model.poolings)

@@ -1,0 +1,57 @@
+"""The verbs under `biomass cache`."""
+
+from typing import Annotated
+
+import typer
+
+from biomass_pipeline.cli.options import (
+    ConfigOption,
+    JsonOption,
+    SetOption,
+    texts,
+)
+
+cache_app = typer.Typer(
+    help="Look at the feature cache, mend it, clear it up.", no_args_is_help=True
+)
+
+
+@cache_app.command("info")
+def cache_info(
+    *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """Show the folds' cache files and what made them."""
+    from biomass_pipeline.cli.showing import show_cache  # noqa: PLC0415  # as above
+
+    raise typer.Exit(show_cache(config, texts(set_), as_json=as_json))
+
+
+@cache_app.command("verify")
+def cache_verify(
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Embed again what is damaged, and nothing else.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read every cache file and compare it with its checksums and its fold's tiles."""
+    from biomass_pipeline.cli import caching  # noqa: PLC0415  # as above
+
+    look = caching.repair_cache if repair else caching.verify_cache
+    raise typer.Exit(look(config, texts(set_), as_json=as_json))
+
+
+@cache_app.command("prune")
+def cache_prune(
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete the caches of earlier configurations, and what is left beside the current one's."""
+    from biomass_pipeline.cli.caching import prune_cache  # noqa: PLC0415  # as above
+
+    raise typer.Exit(prune_cache(config, texts(set_), yes=yes, as_json=as_json))

@@ -1,0 +1,122 @@
+"""The verbs for new photos: `predict`, `calibrate` and `export`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from biomass_pipeline.cli.options import (
+    BundleOption,
+    CacheOption,
+    ConfigOption,
+    DeviceOption,
+    JsonOption,
+    SetOption,
+    VersionsOption,
+    WeightsOption,
+    texts,
+)
+
+export_app = typer.Typer(help="Write what others need, to carry away.", no_args_is_help=True)
+
+
+def predict(  # noqa: PLR0913  # one argument an option
+    images: Annotated[str, typer.Argument(help="Folder, photo, glob in quotes, or fsspec URL.")],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .csv or .parquet file.")],
+    bundle: BundleOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    by: Annotated[
+        str | None, typer.Option(help="Means of a column of --table, or of each `folder`.")
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option(help="CSV or Parquet: paddocks, covariates, dates of photos.")
+    ] = None,
+    site: Annotated[Path | None, typer.Option(help="What `biomass calibrate` wrote.")] = None,
+    cache: CacheOption = None,
+    device: DeviceOption = "auto",
+    weights: WeightsOption = None,
+    other_versions: VersionsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict photos that nobody weighed, into a table."""
+    from biomass_pipeline.cli.predicting import Wish, predict_images  # noqa: PLC0415  # as above
+
+    wish = Wish(
+        images,
+        output,
+        bundle=bundle,
+        config=config,
+        overrides=texts(set_),
+        weights=weights,
+        other_versions=other_versions,
+        by=by,
+        table=table,
+        site=site,
+        cache=cache,
+        device=device,
+    )
+    raise typer.Exit(predict_images(wish, as_json=as_json))
+
+
+def calibrate(  # noqa: PLR0913  # one argument an option
+    *,
+    cuts: Annotated[str, typer.Option(help="CSV or Parquet of weighed photos.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="For `predict --site`.")],
+    images: Annotated[
+        str | None, typer.Option(help="The site's photos; else the project's without labels.")
+    ] = None,
+    bundle: BundleOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    next_: Annotated[
+        int, typer.Option("--next", min=0, help="How many photos to propose for cutting.")
+    ] = 5,
+    table: Annotated[
+        str | None, typer.Option(help="CSV or Parquet: covariates, dates of photos.")
+    ] = None,
+    cache: CacheOption = None,
+    device: DeviceOption = "auto",
+    weights: WeightsOption = None,
+    other_versions: VersionsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit predictions to a new site by a few weighed photos of it."""
+    from biomass_pipeline.cli.calibrating import (  # noqa: PLC0415  # as above
+        SiteWish,
+        calibrate_site,
+    )
+
+    wish = SiteWish(
+        cuts,
+        output,
+        images=images,
+        bundle=bundle,
+        config=config,
+        overrides=texts(set_),
+        table=table,
+        weights=weights,
+        other_versions=other_versions,
+        cache=cache,
+        device=device,
+        n_next=next_,
+    )
+    raise typer.Exit(calibrate_site(wish, as_json=as_json))
+
+
+@export_app.command("model")
+def export_model(
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new or empty folder.")],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a bundle.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the models as a bundle that predicts anywhere, with a model card."""
+    from biomass_pipeline.cli import models  # noqa: PLC0415  # as above
+
+    raise typer.Exit(
+        models.export_model(config, texts(set_), output=output, force=force, as_json=as_json)
+    )

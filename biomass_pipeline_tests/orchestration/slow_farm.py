@@ -1,0 +1,57 @@
+"""A farm whose photos are embedded slowly, so that a test can stop what is under way.
+
+Loaded by Dagster as a code location, or run as a program: `biomass` on the same backbone. Every
+batch that was embedded is a line in the file that `SLOW_FARM_LOG` names.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+
+from biomass_pipeline.cli import main, opening
+from biomass_pipeline.orchestration import build_definitions, build_resources
+from biomass_pipeline.project import Project
+from biomass_pipeline_tests.farm import CountingBackbone
+
+LOG_VARIABLE, PAUSE_VARIABLE = "SLOW_FARM_LOG", "SLOW_FARM_PAUSE_S"
+
+
+class SlowBackbone(CountingBackbone):
+    """Pauses at each batch, then notes how many tiles it had."""
+
+    def build(self):
+        (backbone,) = super().build()
+        embed, log = backbone.embed, Path(os.environ[LOG_VARIABLE])
+
+        def slowly(tiles):
+            time.sleep(float(os.environ.get(PAUSE_VARIABLE, "0.2")))
+            with log.open("a", encoding="utf-8") as file:
+                file.write(f"{len(tiles)}\n")
+            return embed(tiles)
+
+        backbone.embed = slowly
+        return [backbone]
+
+
+def resources(project, **options):
+    return build_resources(project, **options) | {"backbone": SlowBackbone()}
+
+
+@dg.definitions
+def defs():
+    project = Project.open()
+    return build_definitions(project, resources=resources(project))
+
+
+def embedded(log):
+    """How many tiles were embedded, by all processes so far."""
+    return sum(map(int, log.read_text(encoding="utf-8").split())) if log.exists() else 0
+
+
+if __name__ == "__main__":
+    opening.build_resources = resources
+    sys.argv[0] = "biomass"
+    main()
