@@ -90,10 +90,17 @@ class Look:
                 for node in self.verdicts
             },
             stages=_STAGES,
-            due=frozenset(node for node, verdict in self.verdicts.items() if not verdict.fresh),
+            due=frozenset(
+                [node for node, verdict in self.verdicts.items() if not verdict.fresh]
+                # What is made of a source that nobody looked at yet would be stale at once.
+                + [Node(name) for name in self._sources() if not self.judgement.was_observed(name)]
+            ),
             busy=self.busy,
             refused=frozenset(self._refused()),
         )
+
+    def _sources(self) -> list[str]:
+        return [name for name in SOURCES if self.graph.has(dg.AssetKey(name))]
 
     def due_of(self, asset: str) -> list[Node]:
         """The folds of an asset that are stale or missing."""

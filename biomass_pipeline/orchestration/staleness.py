@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.definitions.data_version import (
+    DEFAULT_DATA_VERSION,
+    CachingStaleStatusResolver,
+    StaleStatus,
+)
 from dagster._core.execution.backfill import BulkActionStatus
 from dagster._core.loader import LoadingContext, LoadingContextForTest
 
@@ -88,6 +92,10 @@ class Judgement:
     def version(self, asset: str) -> str:
         """The present data version of an asset without partitions, such as a source."""
         return self._resolver.get_current_data_version(dg.AssetKey(asset)).value
+
+    def was_observed(self, source: str) -> bool:
+        """Whether anybody looked at a source yet."""
+        return self.version(source) != DEFAULT_DATA_VERSION.value
 
     def parents(self, node: Node) -> tuple[Node, ...]:
         """The nodes that a node is made of, sources among them."""

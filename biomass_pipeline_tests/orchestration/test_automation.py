@@ -186,6 +186,11 @@ def done(world):
 
 
 class TestSettling:
+    def test_nothing_is_made_of_a_source_that_nobody_looked_at(self, world):
+        assert world.settle() == []
+        world.observe()
+        assert world.settle() == EVERYTHING
+
     def test_everything_is_made_once_and_what_is_optional_is_left_alone(self, done):
         assert done.settle() == []
         assert not done.memory.has("protocols", None)
