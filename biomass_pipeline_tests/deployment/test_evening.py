@@ -37,7 +37,7 @@ pytestmark = [
 N_FOLDS, N_WEIGHED, N_LATE = 3, 30, 3
 LOOK_S, SETTLE_S = 5, 3
 # One evening may take ten minutes; each wait is bounded by itself.
-CASCADE_S, QUIET_S = 300, 25
+CASCADE_S, QUIET_S = 400, 15
 CONFIGURATION = {
     "name": "evening",
     "data": {"images": "photos", "labels": "train.csv"},
