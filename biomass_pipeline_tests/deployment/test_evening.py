@@ -43,7 +43,7 @@ CONFIGURATION = {
     "data": {"images": "photos", "labels": "train.csv"},
     "folds": {"n_folds": N_FOLDS},
     "tiling": {"tile_px": 125, "stride_px": 125},
-    "training": {"n_seeds": 1, "epochs": 60},
+    "training": {"n_seeds": 1, "epochs": 300},
     "evaluation": {"n_draws": 50, "n_resamples": 100},
     "automation": {"enabled": True, "interval_s": LOOK_S, "settle_s": SETTLE_S, "nightly": None},
 }
@@ -176,13 +176,11 @@ def dribble(photo, folder, *, seconds):
             time.sleep(seconds / pieces)
 
 
-def worker_of(stack, run_id):
-    """The process of a run."""
-    found = [pid for pid, command in stack.living().items() if "execute_run" in command]
-    chosen = [
-        pid for pid in found if run_id in Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
-    ]
-    return chosen[0] if chosen else None
+def worker_of(evening, run_id):
+    """The process of a run, as its log names it."""
+    said = " ".join(event["message"] for event in evening.client.events(run_id))
+    found = re.search(r"\(pid: (\d+)\)", said)
+    return int(found[1]) if found else None
 
 
 def test_an_evening(evening, tmp_path):
@@ -246,7 +244,7 @@ def a_step_is_killed_and_recovers(evening):
     labels.loc[labels["image_path"] == changed, "target"] *= 1.1
     labels.to_csv(file, index=False)
     run_id = evening.until(lambda: training(evening), "training")
-    pid = evening.until(lambda: worker_of(evening.stack, run_id), "worker")
+    pid = evening.until(lambda: worker_of(evening, run_id), "worker")
     os.kill(pid, signal.SIGKILL)
     evening.say(f"killed process {pid} of run {run_id[:8]}, which trained a fold")
     before = evening.materialized()["report"]
