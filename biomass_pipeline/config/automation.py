@@ -11,7 +11,7 @@ class EmailConfig(Section):
     """How an e-mail is sent. The password is never in a file."""
 
     to: tuple[str, ...] = Field(default=(), description="Addresses; none: no e-mail is sent.")
-    sender: str = Field(default="biomass@localhost", description="Address it comes from.")
+    sender: str = Field(default="farm@localhost", description="Address it comes from.")
     host: str = Field(default="localhost", description="SMTP server.")
     port: int = Field(default=25, ge=1, le=65535, description="Its port.")
     security: Literal["none", "starttls", "tls"] = Field(

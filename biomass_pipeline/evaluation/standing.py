@@ -105,7 +105,7 @@ def check_coverage(metrics: Mapping[str, Any]) -> Finding:
 def coverage_range(level: float, n_groups: int) -> tuple[float, float]:
     """The lowest and highest share of groups that is no surprise, if the level is kept.
 
-    >>> coverage_range(0.9, 24)
+    >>> coverage_range(0.9, 40)
     (0.75, 1.0)
     """
     tail = _CHANCE / 2

@@ -163,12 +163,9 @@ class Documents(ByPart):
         if not path.exists():
             raise MissingTableError(name, path)
         if path.suffix == ".csv":
-            return pd.read_csv(
-                path,
-                dtype={"sample_id": "str"},
-                keep_default_na=False,
-                float_precision="round_trip",
-            )
+            # Python's own parser gives back exactly the number that was written.
+            texts = pd.read_csv(path, dtype="str", keep_default_na=False)
+            return texts.assign(target=texts["target"].map(float).astype("float64"))
         text = path.read_text(encoding="utf-8")
         return json.loads(text) if path.suffix == ".json" else text
 

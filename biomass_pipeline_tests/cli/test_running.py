@@ -41,13 +41,17 @@ class TestOnAFinishedFarm:
         assert str(done.folder / "artefacts/report/report.html") in ended.out
 
     def test_a_field_can_be_overridden_for_one_run(self, biomass):
-        words = ("--set", "training.ridge.clip=3.0", "--select", "ridge_baseline+")
+        words = ("--set", "training.ridge.clip=3.0", "--select", "ridge_baseline")
         ended = biomass("run", "--json", "--fold", "1", *words)
         assert ended.code == 0
-        assert {"ridge_baseline[1]", "fold_predictions[1]"} <= set(ended.json["materialized"])
-        assert "ridge_baseline[0]" not in ended.json["materialized"]
-        assert "mil_checkpoint[1]" not in ended.json["materialized"]
+        assert ended.json["materialized"] == ["ridge_baseline[1]"]
         assert ended.json["photos_embedded"] == 0
+
+    def test_one_fold_of_other_settings_is_not_pooled_with_the_rest(self, biomass):
+        words = ("--set", "training.ridge.clip=3.0", "--select", "ridge_baseline+")
+        ended = biomass("run", "--fold", "1", *words)
+        assert ended.code == 1
+        assert "Fold(s) to rerun: 0, 2" in " ".join(ended.err.split())
 
     def test_what_is_said_meanwhile_does_not_disturb_a_program(self, biomass, done):
         (done.folder / "artefacts" / "report" / "report.html").unlink()

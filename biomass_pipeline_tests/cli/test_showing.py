@@ -67,7 +67,8 @@ class TestOnAFinishedFarm:
             [f"fold_{fold}.h5", "4/4", "8"] for fold in range(3)
         ]
         rows = biomass("cache", "info", "--json").json
-        assert [row["current"] for row in rows] == [True] * 3
+        # The three folds, and the photos without labels.
+        assert [row["current"] for row in rows] == [True] * 4
         assert {row["backbone"] for row in rows} == {"colour-texture"}
 
     @pytest.mark.usefixtures("done")
@@ -82,7 +83,8 @@ class TestOnAFinishedFarm:
     def test_a_whole_cache_is_verified(self, biomass):
         ended = biomass("cache", "verify")
         assert ended.code == 0
-        assert ended.out.splitlines() == ["fold 0: whole", "fold 1: whole", "fold 2: whole"]
+        folds = [f"fold {fold}: whole" for fold in range(3)]
+        assert ended.out.splitlines() == [*folds, "unlabelled photos: whole"]
         assert biomass("cache", "verify", "--json").json == {
             "folds": 3,
             "problems": {},

@@ -34,10 +34,10 @@ pytestmark = [
     pytest.mark.skipif(bool(missing_postgres()), reason=missing_postgres()),
 ]
 
-N_FOLDS, N_WEIGHED, N_LATE = 3, 30, 3
+N_FOLDS, N_WEIGHED, N_LATE = 2, 30, 3
 LOOK_S, SETTLE_S = 5, 3
 # One evening may take ten minutes; each wait is bounded by itself.
-CASCADE_S, QUIET_S = 400, 15
+CASCADE_S, QUIET_S = 400, 12
 CONFIGURATION = {
     "name": "evening",
     "data": {"images": "photos", "labels": "train.csv"},

@@ -366,9 +366,10 @@ class TestPartialFailure:
         assert error.exit_code == 1
         assert failed == ["extract fold 1"]
         # Model 1 learns from the other folds, so it is trained; but it has nothing to predict.
-        assert steps == [*(f"extract fold {k}" for k in (0, 1, 2)), "train fold 1"]
+        # So are the features of photos without labels, of which there are none.
+        assert steps == [*(f"extract fold {k}" for k in (0, 1, 2)), "train fold 1", "predict"]
         expected = {*PREPARE, *every("patch_index"), "feature_cache[0]", "feature_cache[2]"}
-        assert fresh == expected | {"mil_checkpoint[1]", "ridge_baseline[1]"}
+        assert fresh == expected | {"mil_checkpoint[1]", "ridge_baseline[1]", "inference_features"}
         # Mended, only what failed is embedded.
         healthy = CountingBackbone()
         graph = graph_of(farm.project(), instance, backbone=healthy)
@@ -411,7 +412,9 @@ class TestSelection:
         assert {node.asset for node in graph.select("image_manifest+")} == {
             node.asset for node in graph.select()
         }
-        assert graph.select("+report") == graph.select()
+        for_new_photos = {"inference_features", "predictions", "submission"}
+        of_report = [node for node in graph.select() if node.asset not in for_new_photos]
+        assert graph.select("+report") == of_report
         assert {node.asset for node in graph.select("+label_table")} == {
             "image_manifest",
             "label_table",

@@ -238,7 +238,12 @@ def test_the_command_serves_the_graph(tmp_path):
 
 @pytest.fixture
 def farm(tmp_path):
-    return tiny_farm(tmp_path)
+    """Photos of a minute ago: younger ones count as still being written."""
+    farm = tiny_farm(tmp_path)
+    for name in farm.rows:
+        past_s = time.time() - 60
+        os.utime(farm.folder / "photos" / name, (past_s, past_s))
+    return farm
 
 
 @pytest.fixture
@@ -262,6 +267,7 @@ def test_two_ranges_materialize_the_graph_and_an_edited_label_is_marked(farm, ui
     ui.backfill([*STAGES["prepare"], *STAGES["extract"]], FOLDS)
     # The networks of one fold need the caches of the others, which are there now.
     ui.backfill([*STAGES["train"], *STAGES["evaluate"]], FOLDS)
+    ui.launch("predict")
     check_everything_is_materialized(farm, ui)
 
     ui.launch("observe")
@@ -270,13 +276,14 @@ def test_two_ranges_materialize_the_graph_and_an_edited_label_is_marked(farm, ui
     edit_label(farm, "s0n0.png", "9.9")
     ui.launch("observe")
     # One hop at a time: what lies behind is marked once the table is known to differ.
-    assert ui.stale() == {"image_manifest", "label_table", "report"}
+    assert ui.stale() == {"image_manifest", "label_table", "report", "submission"}
     ui.launch("prepare")
     models = {"mil_checkpoint", "ridge_baseline", "fold_predictions"}
     assert ui.stale() == {
         "oof_predictions",
         "evaluation",
         "report",
+        "submission",
         *(f"{name}[{fold}]" for name in models for fold in FOLDS),
     }
 
