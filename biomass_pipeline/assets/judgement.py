@@ -38,7 +38,7 @@ from biomass_pipeline.store import Cache
 
 _GROUP = "judgement"
 # Raise one when its code changes what it holds.
-_POOL_CODE, _METRICS_CODE, _REPORT_CODE = "3", "2", "2"
+_POOL_CODE, _METRICS_CODE, _REPORT_CODE = "3", "3", "2"
 
 
 def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:

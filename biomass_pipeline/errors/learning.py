@@ -78,6 +78,17 @@ class EmptyBagError(BiomassError):
         )
 
 
+class StrangeFeaturesError(BiomassError):
+    """Features to learn from or to predict by are NaN or infinite."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"Features of {len(names)} photo(s) are not finite: {_some(names)}. Run `biomass cache "
+            f"verify`, and rematerialize `feature_cache`, or `inference_features` of photos "
+            f"without labels."
+        )
+
+
 class TooFewGroupsError(BiomassError):
     """The training photos cannot be split into groups for early stopping and calibration."""
 

@@ -19,6 +19,7 @@ def intervals_by_level(
 ) -> dict[str, Line]:
     """Coverage and mean width at each level, by the level's name in per cent.
 
+    Coverage counts photos; `group_coverage` weighs groups alike, as calibration promises it.
     Cells whose interval was refused take no part; where all of them were, there is None.
 
     Args:
@@ -54,11 +55,17 @@ def refused_levels(boards: dict[str, Board]) -> list[dict[str, Any]]:
 
 def _line(board: Board, number: int, *, column: int | None, rows: Rows) -> Line:
     columns = slice(None) if column is None else column
-    true, lower, upper = (
-        cells[rows][:, columns] for cells in (board.true, board.lower[number], board.upper[number])
+    groups = np.broadcast_to(board.groups.astype(str)[:, None], board.true.shape)
+    true, lower, upper, group = (
+        cells[rows][:, columns]
+        for cells in (board.true, board.lower[number], board.upper[number], groups)
     )
-    found = score_intervals(true, lower, upper)
-    return {"coverage": found.coverage, "width": None if column is None else found.width}
+    found = score_intervals(true, lower, upper, groups=group)
+    return {
+        "coverage": found.coverage,
+        "group_coverage": found.group_coverage,
+        "width": None if column is None else found.width,
+    }
 
 
 def _folds_without(board: Board, number: int) -> list[int]:

@@ -78,15 +78,16 @@ def check_standing(metrics: Mapping[str, Any], past: Sequence[Mapping[str, Any]]
 def check_coverage(metrics: Mapping[str, Any]) -> Finding:
     """Whether the intervals of the model in use hold as many labels as they promise.
 
-    Photos of a group are right or wrong together, so groups are counted: a level is called wrong
-    where so few or so many of `n_groups` would be held by chance in less than 1 % of surveys.
+    Photos of a group are right or wrong together, so groups are counted, and weigh alike: a level
+    is called wrong where so few or so many of `n_groups` would be held by chance in less than 1 %
+    of surveys.
     """
     model = metrics["headline_model"]
     n_groups, found = int(metrics["n_groups"]), metrics["models"][model]["intervals"]
     rows = [
-        (f"{name} %", line["coverage"], *coverage_range(float(name) / 100, n_groups))
+        (f"{name} %", line["group_coverage"], *coverage_range(float(name) / 100, n_groups))
         for name, line in found.items()
-        if line["coverage"] is not None
+        if line["group_coverage"] is not None
     ]
     table = pd.DataFrame(rows, columns=["level", "coverage", "lowest", "highest"])
     if not len(table):
@@ -97,7 +98,7 @@ def check_coverage(metrics: Mapping[str, Any]) -> Finding:
         f"{level} intervals hold {coverage:.1%}"
         for level, coverage in zip(table["level"], table["coverage"], strict=True)
     )
-    told = f"{told} of the labels of {n_groups} groups (model {model})."
+    told = f"{told} of the labels of {n_groups} groups, weighed alike (model {model})."
     advice = f" That is more than chance for {', '.join(off['level'])}." if len(off) else ""
     return Finding(not len(off), told[0].upper() + told[1:] + advice, table)
 

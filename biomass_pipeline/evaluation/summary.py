@@ -26,12 +26,15 @@ def summarize(board: Board, *, chance: np.random.Generator, n_resamples: int) ->
     Raises:
         UndefinedScoreError: The labels of all photos together have no spread.
     """
+    whole = headline_interval(board)
     return {
         "weighted_r2": board.weighted_r2(),
         "weighted_r2_interval": _bootstrap_interval(board, chance, n_resamples=n_resamples),
-        "coverage": headline_interval(board)["coverage"],
+        "coverage": whole["coverage"],
+        "group_coverage": whole["group_coverage"],
         "intervals": {
-            name: {"coverage": line["coverage"]} for name, line in intervals_by_level(board).items()
+            name: {"coverage": line["coverage"], "group_coverage": line["group_coverage"]}
+            for name, line in intervals_by_level(board).items()
         },
         "targets": {
             target.name: _target(board, column) for column, target in enumerate(board.data.targets)
@@ -66,6 +69,7 @@ def _target(board: Board, column: int) -> dict[str, Any]:
         **asdict(score),
         "unit": target.unit,
         "coverage": interval["coverage"],
+        "group_coverage": interval["group_coverage"],
         "interval_width": interval["width"],
         "intervals": intervals_by_level(board, column=column),
         **distribution_scores(board, column),
@@ -90,11 +94,13 @@ def _part(board: Board, rows: Rows) -> dict[str, Any]:
         r2 = board.weighted_r2(rows)
     except UndefinedScoreError:
         r2 = None
+    interval = headline_interval(board, rows=rows)
     return {
         "n": len(board.true[rows]),
         "n_groups": int(board.images["group"][rows].nunique()),
         "weighted_r2": r2,
-        "coverage": headline_interval(board, rows=rows)["coverage"],
+        "coverage": interval["coverage"],
+        "group_coverage": interval["group_coverage"],
         "targets": {
             name: _part_of_target(board, column, rows)
             for column, name in enumerate(board.data.target_names)
@@ -110,6 +116,7 @@ def _part_of_target(board: Board, column: int, rows: Rows) -> dict[str, Any]:
         "bias": score.bias,
         "crps": mean_crps(board, column, rows=rows),
         "coverage": interval["coverage"],
+        "group_coverage": interval["group_coverage"],
         "interval_width": interval["width"],
         "intervals": intervals_by_level(board, column=column, rows=rows),
     }

@@ -60,7 +60,7 @@ def predict(
     Raises:
         FeatureWidthError: The features are of another extraction.
         EmptyBagError: A photo has no tile.
-        MissingCovariateError: A covariate is missing that was never missing in training.
+        MissingCovariateError: A covariate is missing that a network never missed in training.
     """
     batched = list(_batches(trained, features, device=device, beside=beside))
     outputs = np.concatenate([_outputs(trained, bags) for bags in batched])
@@ -92,7 +92,7 @@ def tile_evidence(
     Raises:
         FeatureWidthError: The features are of another extraction.
         EmptyBagError: A photo has no tile.
-        MissingCovariateError: A covariate is missing that was never missing in training.
+        MissingCovariateError: A covariate is missing that a network never missed in training.
     """
     shares = [
         _target_shares(trained, bags)[bags.mask.cpu().numpy()]
@@ -122,9 +122,10 @@ def _batches(
     values = covariates_of(
         known.table, features.image_ids, names=names, date_column=known.date_column
     )
-    encoder = trained.members[0].network.covariates
-    if encoder is not None:
-        encoder.refuse_absent(torch.from_numpy(values), covariate_columns(names))
+    # Each network sets other groups aside, so what one learnt to do without another may not have.
+    for network in _networks(trained):
+        if network.covariates is not None:
+            network.covariates.refuse_absent(torch.from_numpy(values), covariate_columns(names))
     return batches(features, n_bags=_BAGS_AT_ONCE, device=device, covariates=values)
 
 

@@ -12,11 +12,19 @@ from biomass_pipeline.config import DataConfig
 
 @dataclass(frozen=True)
 class LevelLine:
-    """Intervals of one level; None where all of them were refused."""
+    """Intervals of one level; None where all of them were refused.
+
+    Attributes:
+        level: As promised.
+        covered: The share of photos held.
+        width: The mean, in the target's unit.
+        by_group: The share held with groups weighed alike, which is what was promised.
+    """
 
     level: float
     covered: float | None
     width: float | None
+    by_group: float | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ def _calibration(line: Mapping[str, Any], levels: list[float]) -> Calibration:
             for point in line["presence"]["reliability"]
         ),
         levels=tuple(
-            LevelLine(level, *(line["intervals"][f"{100 * level:g}"][k] for k in _LEVEL_KEYS))
+            LevelLine(level, *(line["intervals"][f"{100 * level:g}"].get(k) for k in _LEVEL_KEYS))
             for level in levels
         ),
     )
@@ -152,4 +160,4 @@ def _refusals(refused: Any, model: str) -> list[str]:  # noqa: ANN401  # any JSO
     ]
 
 
-_LEVEL_KEYS = ("coverage", "width")
+_LEVEL_KEYS = ("coverage", "width", "group_coverage")

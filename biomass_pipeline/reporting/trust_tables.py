@@ -24,14 +24,17 @@ def levels_table(trust: Trust, *, data: DataConfig) -> Table:
     groups = [
         (
             f"{target.name} ({target.unit})",
-            [(share(line.level), _cells(line)) for line in trust.calibration[target.name].levels],
+            [
+                (share(line.level), (*_cells(line), share(line.by_group)))
+                for line in trust.calibration[target.name].levels
+            ],
         )
         for target in data.targets
     ]
     return Table(
         "How many measured values the intervals of each level held; the width is the mean, in the "
-        "target's unit.",
-        ("Target", "Promised", "Observed", "Width"),
+        "target's unit. By group: every group counts alike, which is what is promised.",
+        ("Target", "Promised", "Observed", "Width", "By group"),
         tuple(grouped_rows(groups)),
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from biomass_pipeline.errors import UndefinedScoreError
+from biomass_pipeline.scoring.grouping import group_weights
 
 Floats = NDArray[np.float64]
 
@@ -25,12 +26,15 @@ class IntervalScore:
         n: Labels whose interval was given.
         n_refused: Labels whose interval was refused, NaN: too few groups for the level.
         coverage: The share of the n labels inside; None if n is 0.
+        group_coverage: The same with groups weighed alike, however many labels they have: what
+            calibration by group promises; None if n is 0, or without groups.
         width: Mean of upper minus lower over the n; None if n is 0.
     """
 
     n: int
     n_refused: int
     coverage: float | None
+    group_coverage: float | None
     width: float | None
 
 
@@ -138,22 +142,27 @@ def conformal_halfwidths(
     return np.array([[halfwidth(column, level) for column in columns] for level in levels])
 
 
-def score_intervals(y_true: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> IntervalScore:
+def score_intervals(
+    y_true: ArrayLike, lower: ArrayLike, upper: ArrayLike, *, groups: ArrayLike | None = None
+) -> IntervalScore:
     """Coverage and width of intervals; refused ones (NaN) are counted, not scored.
 
     Args:
         y_true: Measured, any shape.
         lower: Lower bounds, same shape; a label on a bound is inside.
         upper: Upper bounds, same shape.
+        groups: Each label's group, same shape.
     """
     true, low, high = (np.asarray(values, dtype=float) for values in (y_true, lower, upper))
     given = ~np.isnan(low + high)
     n, width = int(given.sum()), (high - low)[given]
     inside = ((low <= true) & (true <= high))[given]
+    weight = None if groups is None or not n else group_weights(np.asarray(groups)[given])
     return IntervalScore(
         n=n,
         n_refused=int(given.size) - n,
         coverage=float(inside.mean()) if n else None,
+        group_coverage=None if weight is None else float(weight @ inside),
         width=float(width.mean()) if n else None,
     )
 

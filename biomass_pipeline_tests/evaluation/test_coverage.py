@@ -29,13 +29,34 @@ def test_a_refused_fold_takes_no_part_in_coverage_and_width(oof, labels, data):
     found = headline_interval(board(oof, labels, data), column=0)
     kept = whole[~refused & (whole["model"] == "mil") & (whole["target"] == data.target_names[0])]
     inside = (kept["y_lower"] <= kept["y_true"]) & (kept["y_true"] <= kept["y_upper"])
-    assert found == {"coverage": pytest.approx(inside.mean()), "width": pytest.approx(6)}
+    by_group = inside.groupby(kept["group"]).mean()
+    assert found == {
+        "coverage": pytest.approx(inside.mean()),
+        "group_coverage": pytest.approx(by_group.mean()),
+        "width": pytest.approx(6),
+    }
+
+
+def test_a_large_group_counts_no_more_than_a_small_one_in_group_coverage(oof, labels, data):
+    """The photos of one group are held, those of five others are not: a sixth, whatever n is."""
+    first, rest = labels["group"].iloc[0], labels["group"].iloc[-1]
+    group = oof["group"] == first
+    oof[["y_lower", "y_upper"]] = np.nan
+    oof["y_lower"], oof["y_upper"] = oof["y_true"] + 1, oof["y_true"] + 2
+    oof.loc[group, "y_lower"] = oof.loc[group, "y_true"]
+    few = oof[(oof["group"] != rest) | (oof["image_id"] == labels["image_id"].iloc[-1])]
+    fewer = Board.of(few[few["model"] == "mil"], labels, data=data, evaluation=JUDGING)
+    whole = board(oof, labels, data)
+    for one, photos in ((whole, 4 / 24), (fewer, 4 / 21)):
+        found = headline_interval(one)
+        assert found["coverage"] == pytest.approx(photos)
+        assert found["group_coverage"] == pytest.approx(1 / 6)
 
 
 def test_where_all_are_refused_there_is_no_number(oof, labels, data):
     oof[["y_lower", "y_upper"]] = np.nan
     found = intervals_by_level(board(oof, labels, data), column=1)
-    assert found["90"] == {"coverage": None, "width": None}
+    assert found["90"] == {"coverage": None, "group_coverage": None, "width": None}
     assert found["80"]["width"] == pytest.approx(4)
 
 

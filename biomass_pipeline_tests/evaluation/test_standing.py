@@ -29,7 +29,10 @@ def metrics(*, r2=0.7, interval=(0.6, 0.8), difference=0.4, lower=0.2, upper=0.6
             "auto": {
                 "weighted_r2": r2,
                 "weighted_r2_interval": interval,
-                "intervals": {"50": {"coverage": 0.5}, "90": {"coverage": coverage}},
+                "intervals": {
+                    "50": {"coverage": 0.0, "group_coverage": 0.5},
+                    "90": {"coverage": 0.0, "group_coverage": coverage},
+                },
             }
         },
     }
@@ -112,8 +115,8 @@ class TestCoverage:
         found = check_coverage(metrics(coverage=0.85))
         assert found.passed
         assert found.sentence == (
-            "50 % intervals hold 50.0%, 90 % intervals hold 85.0% of the labels of 24 groups "
-            "(model auto)."
+            "50 % intervals hold 50.0%, 90 % intervals hold 85.0% of the labels of 24 groups, "
+            "weighed alike (model auto)."
         )
 
     def test_too_little_fails_and_the_level_is_named(self):
@@ -123,7 +126,7 @@ class TestCoverage:
 
     def test_no_intervals_pass_and_say_so(self):
         found = metrics(coverage=None)
-        found["models"]["auto"]["intervals"]["50"]["coverage"] = None
+        found["models"]["auto"]["intervals"]["50"]["group_coverage"] = None
         assert check_coverage(found).sentence.startswith("No level has intervals")
 
     @pytest.mark.parametrize("level", [0.5, 0.8, 0.9])

@@ -26,6 +26,7 @@ def test_coverage_width_and_crps_are_told_for_each_value_of_a_group_column(rows,
     line = found["targets"]["GDM_g"]
     assert line["intervals"]["50"] == {
         "coverage": pytest.approx(inside.mean()),
+        "group_coverage": pytest.approx(inside.groupby(mine["group"]).mean().mean()),
         "width": pytest.approx(2),
     }
     assert line["interval_width"] == pytest.approx(6)

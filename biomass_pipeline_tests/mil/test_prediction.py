@@ -8,6 +8,7 @@ from biomass_pipeline.errors import FeatureWidthError, MissingCovariateError
 from biomass_pipeline.mil import prediction
 from biomass_pipeline.mil.prediction import Beside, predict, tile_evidence
 from biomass_pipeline.mil.predictive import PredictionSpec
+from biomass_pipeline.mil.splits import part_of_seed
 from biomass_pipeline.mil.targets import Recipe
 from biomass_pipeline.mil.training import train_fold
 from biomass_pipeline.store.bags import FeatureSet
@@ -189,6 +190,19 @@ class TestBeside:
         for beside in (None, Beside(field.labels.drop(columns="height_cm"))):
             with pytest.raises(MissingCovariateError, match="height_cm"):
                 predict(trained, field.features, spec=SPEC, beside=beside)
+
+    def test_every_network_must_have_learnt_to_do_without(self, field, quick, tmp_path):
+        """A value is missing only in groups that one of two networks set aside."""
+        groups = field.labels["group"].to_numpy(str)
+        for number in (0, 1):
+            aside = part_of_seed(groups, inner_fraction=0.2, seed=0, number=number)
+            lacking = field.labels["height_cm"].where(~field.labels.index.isin(aside))
+            known = replace(field, labels=field.labels.assign(height_cm=lacking))
+            trained = self.of(known, quick, tmp_path / str(number), n_seeds=2)
+            knew = [bool(one.network.covariates.ever_missing) for one in trained.members]
+            assert knew == [number != 0, number != 1]
+            with pytest.raises(MissingCovariateError, match="height_cm"):
+                predict(trained, field.features, spec=SPEC)
 
     def test_a_network_that_learnt_to_do_without_does_without(self, field, quick, tmp_path):
         trained = self.of(field, quick, tmp_path, covariate_dropout=0.5)

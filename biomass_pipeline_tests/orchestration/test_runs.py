@@ -20,7 +20,7 @@ from biomass_pipeline.errors import (
     UnknownSelectionError,
 )
 from biomass_pipeline.layout import Layout
-from biomass_pipeline.orchestration import Node, build_resources, open_instance
+from biomass_pipeline.orchestration import Node, Step, Verdict, build_resources, open_instance
 from biomass_pipeline.orchestration.staleness import nodes
 from biomass_pipeline.store import open_cache
 from biomass_pipeline_tests.farm import CountingBackbone, Farm, build_farm, every, graph_of, run_all
@@ -227,6 +227,27 @@ class TestIncrementality:
     def test_a_deleted_network_is_trained_again(self, done, instance):
         next((done.folder / "artefacts").glob("checkpoints/*/fold_2/seed_0.ckpt")).unlink()
         assert rerun(done, instance) == (["mil_checkpoint[2]"], 0)
+
+    @pytest.mark.parametrize("asset", ["mil_checkpoint", "ridge_baseline"])
+    def test_a_model_needs_neither_its_own_folds_cache_nor_its_labels(self, done, instance, asset):
+        """The cache is deleted and the labels are poisoned: the model comes out the same."""
+        artefacts = done.folder / "artefacts"
+        folder = checkpoint_folder(done, asset, fold=1)
+        before = files_of(folder)
+        assert before
+        shutil.rmtree(folder)
+        next((artefacts / "features").glob("*/fold_1.h5")).unlink()
+        labels = pd.read_parquet(artefacts / "label_table.parquet")
+        folds = pd.read_parquet(artefacts / "fold_assignment.parquet")
+        own = labels["image_id"].isin(folds.loc[folds["fold"] == 1, "image_id"])
+        assert 0 < own.sum() < len(labels)
+        labels["mass_g"] = labels["mass_g"].where(~own, 1e4)
+        labels.to_parquet(artefacts / "label_table.parquet")
+        graph = graph_of(done.project(), instance)
+        graph.execute(step_of(asset, fold=1))
+        assert files_of(folder) == before
+        with pytest.raises(MissingCacheError):
+            graph.execute(step_of(asset, fold=0))
 
     def test_a_photo_that_moves_to_another_fold_is_not_embedded_again(self, done, instance):
         done.write(folds={"seed": 9})
@@ -500,6 +521,22 @@ class FailingBackbone(CountingBackbone):
 def fold_of(farm, image_id):
     table = pd.read_parquet(farm.folder / "artefacts" / "fold_assignment.parquet")
     return int(table.set_index("image_id")["fold"][image_id])
+
+
+def checkpoint_folder(farm, asset, *, fold):
+    layout = farm.project().layout
+    pointer = json.loads(layout.checkpoint_pointer(asset, fold).read_text(encoding="utf-8"))
+    return layout.checkpoint(pointer["fingerprint"], fold)
+
+
+def files_of(folder):
+    """Every file of a model, but the logs of its training."""
+    return {path.name: path.read_bytes() for path in folder.glob("*.*")}
+
+
+def step_of(asset, *, fold):
+    verdict = Verdict(Node(asset, str(fold)), missing=True, reasons=("asked for",))
+    return Step("train", (verdict,))
 
 
 def training_fingerprints(farm):

@@ -13,7 +13,7 @@ LINE = {
         "reliability": [{"lower": 0.0, "upper": 0.1, "n": 4, "stated": 0.05, "observed": 0.5}],
     },
     "intervals": {
-        "50": {"coverage": 0.6, "width": 3.0},
+        "50": {"coverage": 0.6, "width": 3.0, "group_coverage": 0.55},
         "90": {"coverage": None, "width": None},
     },
 }
@@ -39,7 +39,7 @@ def test_the_levels_rise_and_a_refused_one_has_no_number():
     found = read_trust(METRICS, data=DATA, model="mil")
 
     assert found.calibration["a"].levels == (
-        LevelLine(0.5, 0.6, 3.0),
+        LevelLine(0.5, 0.6, 3.0, by_group=0.55),
         LevelLine(0.9, None, None),
     )
     assert found.calibration["a"].reliability == (ReliabilityPoint(0.05, 0.5, 4),)

@@ -20,7 +20,11 @@ DATA = DataConfig(
 
 
 def calibration(covered):
-    levels = (LevelLine(0.5, 0.5, 2.0), LevelLine(0.9, covered, None if covered is None else 8.0))
+    by_group = None if covered is None else 0.85
+    levels = (
+        LevelLine(0.5, 0.5, 2.0),
+        LevelLine(0.9, covered, None if covered is None else 8.0, by_group=by_group),
+    )
     return Calibration(
         crps=1.5, pit=(0.1,) * 10, zeros=0.2, brier=0.05, reliability=(), levels=levels
     )
@@ -57,8 +61,8 @@ def test_each_level_has_its_line_and_a_refused_one_dashes():
     rows = levels_table(trust(b=None), data=DATA).rows
 
     assert [row.heads[-1].text for row in rows] == ["50\u00a0%", "90\u00a0%"] * 2
-    assert rows[1].cells == ("90\u00a0%", "8.00")
-    assert rows[3].cells == ("\u2013", "\u2013")
+    assert rows[1].cells == ("90\u00a0%", "8.00", "85\u00a0%")
+    assert rows[3].cells == ("\u2013", "\u2013", "\u2013")
 
 
 def test_distributions_are_scored_by_target():

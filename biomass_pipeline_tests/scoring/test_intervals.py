@@ -137,6 +137,20 @@ def test_refused_intervals_are_counted_and_not_scored():
 def test_where_all_is_refused_there_is_no_coverage():
     found = score_intervals([1.0], [np.nan], [np.nan])
     assert (found.n, found.n_refused, found.coverage, found.width) == (0, 1, None, None)
+    found = score_intervals([1.0], [np.nan], [np.nan], groups=["a"])
+    assert found.group_coverage is None
+
+
+@given(copies=st.integers(1, 6))
+def test_group_coverage_weighs_groups_alike_and_skips_what_is_refused(copies):
+    # Group a: one of two inside; b: `copies` of as many; c: refused.
+    true = [0.5, 5.0, *[0.5] * copies, 0.5]
+    upper = [1.0] * (2 + copies) + [np.nan]
+    groups = ["a", "a", *["b"] * copies, "c"]
+    found = score_intervals(true, np.zeros(len(true)), upper, groups=groups)
+    assert found.group_coverage == pytest.approx(0.75)
+    assert found.coverage == pytest.approx((1 + copies) / (2 + copies))
+    assert score_intervals(true, np.zeros(len(true)), upper).group_coverage is None
 
 
 def test_nothing_to_calibrate_on_is_an_error():

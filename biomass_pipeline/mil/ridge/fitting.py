@@ -81,6 +81,7 @@ def fit_ridge(train: FeatureSet, labels: pd.DataFrame, *, recipe: Recipe) -> Rid
     Raises:
         UnlabelledBagError: A photo has no label.
         EmptyBagError: A photo has no tile.
+        StrangeFeaturesError: A feature is not finite.
         TooFewGroupsError: There is one training group only.
     """
     targets = TargetSpec.from_config(recipe.data)

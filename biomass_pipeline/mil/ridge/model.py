@@ -73,6 +73,7 @@ class RidgeModel:
         Raises:
             FeatureWidthError: The features are of another extraction.
             EmptyBagError: A photo has no tile.
+            StrangeFeaturesError: A feature is not finite.
         """
         if features.feature_dim != self.feature_dim:
             raise FeatureWidthError(found=features.feature_dim, expected=self.feature_dim)
@@ -99,6 +100,7 @@ def predict_ridge(model: RidgeModel, features: FeatureSet, *, spec: PredictionSp
     Raises:
         FeatureWidthError: The features are of another extraction.
         EmptyBagError: A photo has no tile.
+        StrangeFeaturesError: A feature is not finite.
     """
     components = predict_points(model, features)
     return predictive_of(
@@ -112,6 +114,7 @@ def predict_points(model: RidgeModel, features: FeatureSet) -> Floats:
     Raises:
         FeatureWidthError: The features are of another extraction.
         EmptyBagError: A photo has no tile.
+        StrangeFeaturesError: A feature is not finite.
     """
     return model.points(model.pool(features))
 
@@ -122,6 +125,7 @@ def novelty_percentile(model: RidgeModel, features: FeatureSet) -> Floats:
     Raises:
         FeatureWidthError: The features are of another extraction.
         EmptyBagError: A photo has no tile.
+        StrangeFeaturesError: A feature is not finite.
     """
     return model.percentile(model.pool(features))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from biomass_pipeline.errors import EmptyBagError
+from biomass_pipeline.errors import EmptyBagError, StrangeFeaturesError
 from biomass_pipeline.store.bags import FeatureSet
 
 Floats = NDArray[np.float64]
@@ -27,10 +27,12 @@ def pool_bags(features: FeatureSet, poolings: Sequence[str]) -> Floats:
 
     Raises:
         EmptyBagError: A photo has no tile.
+        StrangeFeaturesError: A feature is not finite.
     """
     lengths = np.diff(features.offsets)
     if len(lengths) == 0 or lengths.min() == 0:
         raise EmptyBagError([features.image_ids[i] for i in np.flatnonzero(lengths == 0)])
+    _refuse_strange(features, lengths)
     pooled = np.empty((len(lengths), len(poolings), features.feature_dim))
     for bag in range(len(lengths)):
         tiles = features.bag(bag).astype(np.float64)
@@ -38,6 +40,14 @@ def pool_bags(features: FeatureSet, poolings: Sequence[str]) -> Floats:
         for place, name in enumerate(poolings):
             pooled[bag, place] = POOLINGS[name](tiles, share)
     return pooled
+
+
+def _refuse_strange(features: FeatureSet, lengths: NDArray[np.int64]) -> None:
+    """Numpy would go on to a decomposition that fails without a name."""
+    strange = ~np.isfinite(features.features).all(axis=1)
+    if strange.any():
+        bags = np.unique(np.repeat(np.arange(len(lengths)), lengths)[strange])
+        raise StrangeFeaturesError([features.image_ids[bag] for bag in bags])
 
 
 def _shares(area_weight: NDArray[np.float32]) -> Floats:

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from biomass_pipeline.config import DataConfig, EvaluationConfig, RidgeConfig, TrainingConfig
-from biomass_pipeline.errors import FeatureWidthError, TooFewGroupsError
+from biomass_pipeline.errors import FeatureWidthError, StrangeFeaturesError, TooFewGroupsError
 from biomass_pipeline.mil.predictive import PredictionSpec
 from biomass_pipeline.mil.ridge import (
     families,
@@ -172,6 +172,20 @@ def test_features_of_another_width_are_refused(five_field, model):
     narrow = replace(five_field.features, features=five_field.features.features[:, :3])
     with pytest.raises(FeatureWidthError, match="3 wide, but the model was trained on 8"):
         predict_ridge(model, narrow, spec=SPEC)
+
+
+@pytest.mark.parametrize("strange", [np.nan, np.inf, -np.inf])
+def test_features_that_are_not_finite_are_refused_by_photo(five_field, model, strange):
+    features = five_field.features
+    wild = features.features.astype(np.float32)
+    wild[features.rows(3), 2] = strange
+    broken = replace(features, features=wild)
+    for ask in (
+        lambda: fit_ridge(broken, five_field.labels, recipe=recipe_of(poolings=("max",))),
+        lambda: predict_ridge(model, broken, spec=SPEC),
+    ):
+        with pytest.raises(StrangeFeaturesError, match=r"Features of 1 photo.*: photo003\."):
+            ask()
 
 
 def test_one_group_is_refused(five_field):
