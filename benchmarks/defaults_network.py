@@ -50,6 +50,7 @@ DESIGNS: Mapping[str, Mapping[str, Any]] = {
             "max",
             "mean+max+gem",
             "map",
+            "transmil",
         )
     },
     **{

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.console import Console
 
 from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.terminal import open_console, show_table
@@ -14,6 +15,7 @@ from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.orchestration import LogReporter, Verdict, blueprint_of
 from biomass_pipeline.store import all_cache_files, describe
 
+_ASK = "Until `biomass validate` or `biomass tune` is run, the report shows the earlier ones."
 _AFTER = " What comes after them runs too if their content changes."
 _CACHE_COLUMNS = (
     "file",
@@ -29,29 +31,34 @@ _CACHE_COLUMNS = (
 
 
 def show_status(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
-    """Print the state of every asset and fold."""
+    """Print the state of every asset and fold, and of what is optional and was made once."""
     project = open_project(config, overrides)
     with opened(project, LogReporter()) as graph:
         graph.observe()
-        verdicts = graph.verdicts(graph.select())
+        verdicts, asked_for = graph.verdicts(graph.select()), graph.optional_verdicts()
     if as_json:
-        typer.echo(json.dumps([_row(verdict) for verdict in verdicts]))
+        rows = [_row(verdict, optional=False) for verdict in verdicts]
+        rows += [_row(verdict, optional=True) for verdict in asked_for]
+        typer.echo(json.dumps(rows))
         return 0
-    console = open_console()
-    stale = [verdict for verdict in verdicts if not verdict.fresh]
-    if not stale:
-        console.print(f"Everything is up to date: {len(verdicts)} of {len(verdicts)}.")
-        return 0
-    show_table(
-        console,
-        f"{project.config.name}: what would run",
-        columns=["asset", "state", "why"],
-        rows=grouped(stale),
+    console, name = open_console(), project.config.name
+    stale, waiting = (
+        [verdict for verdict in some if not verdict.fresh] for some in (verdicts, asked_for)
     )
-    fresh = len(verdicts) - len(stale)
-    after = "" if all(verdict.missing for verdict in verdicts) else _AFTER
-    console.print(f"{fresh} of {len(verdicts)} are up to date.{after}")
+    if stale:
+        _show(console, f"{name}: what would run", stale)
+        after = "" if all(verdict.missing for verdict in verdicts) else _AFTER
+        console.print(f"{len(verdicts) - len(stale)} of {len(verdicts)} are up to date.{after}")
+    else:
+        console.print(f"Everything is up to date: {len(verdicts)} of {len(verdicts)}.")
+    if waiting:
+        _show(console, f"{name}: what runs only when it is asked for", waiting)
+        console.print(_ASK)
     return 0
+
+
+def _show(console: Console, title: str, verdicts: Sequence[Verdict]) -> None:
+    show_table(console, title, columns=["asset", "state", "why"], rows=grouped(verdicts))
 
 
 def grouped(verdicts: Sequence[Verdict]) -> list[list[str]]:
@@ -60,16 +67,23 @@ def grouped(verdicts: Sequence[Verdict]) -> list[list[str]]:
     Args:
         verdicts: Those to show, in the order to show them.
     """
-    folds: dict[tuple[str, str, str], list[int]] = {}
+    folds: dict[tuple[str, str, str], list[str]] = {}
     for verdict in verdicts:
         key = (verdict.node.asset, _state(verdict), "; ".join(verdict.reasons))
         members = folds.setdefault(key, [])
         if verdict.node.fold is not None:
-            members.append(int(verdict.node.fold))
+            members.append(verdict.node.fold)
     return [
-        [f"{asset} [{spans(members)}]" if members else asset, state, why]
+        [f"{asset} [{_named(members)}]" if members else asset, state, why]
         for (asset, state, why), members in folds.items()
     ]
+
+
+def _named(partitions: Sequence[str]) -> str:
+    """Folds as spans; protocols by their keys."""
+    if all(name.isdigit() for name in partitions):
+        return spans([int(name) for name in partitions])
+    return ", ".join(partitions)
 
 
 def spans(folds: Sequence[int]) -> str:
@@ -135,13 +149,14 @@ def _facts(path: Path, fingerprint: str) -> dict[str, Any]:
         return {"problem": str(error)}
 
 
-def _row(verdict: Verdict) -> dict[str, Any]:
+def _row(verdict: Verdict, *, optional: bool) -> dict[str, Any]:
     node = verdict.node
     return {
         "asset": node.asset,
         "fold": node.fold,
         "state": _state(verdict),
         "why": list(verdict.reasons),
+        "optional": optional,
     }
 
 

@@ -167,12 +167,13 @@ def group_identity(trial: Trial, comparison: Mapping[str, Any]) -> Alarm:
     if not learnt or ceiling is None or within is None:
         return _unknown("group_identity", _WITHIN_LIMIT, "no group has photos that differ")
     limit = min(_WITHIN_LIMIT, _known_within(comparison, best) + _WITHIN_GAIN_LIMIT)
+    above = learnt[best] > ceiling
     told = (
         f"model {best} scores {learnt[best]:.3f} on unseen groups, where knowing every session's "
-        f"mean would give {ceiling:.3f}, and predicts {within:.1%} of what photos of one "
-        f"session differ by"
+        f"mean would give {ceiling:.3f}{' (so it is above what that allows)' if above else ''}, "
+        f"and predicts {within:.1%} of what photos of one session differ by"
     )
-    if learnt[best] <= ceiling:
+    if not above:
         return Alarm("group_identity", raised=False, sentence=told + ".", value=within, limit=limit)
     return _judged(
         "group_identity",

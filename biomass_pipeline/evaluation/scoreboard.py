@@ -43,7 +43,8 @@ class Evaluation:
             interval_levels, bootstrap_level, headline_model, choices, comparisons, refused_levels,
             paddocks, out_of_domain` and, by model under `models`, `weighted_r2,
             weighted_r2_interval, floor_r2, coverage, group_coverage, intervals, targets, folds,
-            group_columns`. Coverage counts photos, group coverage weighs groups alike. A score without a value is None.
+            group_columns`. Coverage counts photos, group coverage weighs groups alike. A score
+            without a value is None.
     """
 
     metrics: dict[str, Any]

@@ -79,6 +79,16 @@ class Graph:
         ordered = [node for node in nodes(self.defs) if node in wanted]
         return [self._on_disk(verdict) for verdict in judge(self.defs, self.instance, ordered)]
 
+    def optional_verdicts(self) -> list[Verdict]:
+        """The state of the optional stages of which anything was ever made, upstream first."""
+        found: list[Verdict] = []
+        for stage in OPTIONAL:
+            wanted = [node for node in nodes(self.defs) if node.asset in STAGES[stage]]
+            states = self.verdicts(wanted)
+            if not all(verdict.missing for verdict in states):
+                found += states
+        return found
+
     def select(self, selection: str | None = None, *, fold: int | None = None) -> list[Node]:
         """The nodes that a Dagster selection such as `feature_cache+` and a fold name.
 

@@ -30,9 +30,8 @@ def test_at_first_everything_is_missing(biomass, farm):
 def test_json_has_a_row_a_fold(biomass, farm):
     rows = biomass("status", "--json").json
     assert len(rows) == 24
-    assert {"asset": "report", "fold": None, "state": "missing", "why": ["never materialized"]} in (
-        rows
-    )
+    report = {"asset": "report", "fold": None, "state": "missing", "why": ["never materialized"]}
+    assert report | {"optional": False} in rows
     assert {row["fold"] for row in rows if row["asset"] == "patch_index"} == {"0", "1", "2"}
     assert materializations(farm)[1] == {}
 
@@ -150,3 +149,11 @@ def test_folds_of_one_reason_share_a_row_and_others_do_not():
         ["a [2]", "stale", "y; z"],
         ["b", "missing", "x"],
     ]
+
+
+def test_protocols_of_one_reason_share_a_row_by_their_keys():
+    keys = ("random-3-seed-0", "leave-out-State")
+    verdicts = [
+        Verdict(Node("protocol_predictions", key), missing=False, reasons=("x",)) for key in keys
+    ]
+    assert grouped(verdicts) == [[f"protocol_predictions [{', '.join(keys)}]", "stale", "x"]]

@@ -46,6 +46,14 @@ class TestOnAFinishedFarm:
         settings = yaml.safe_load(best.read_text(encoding="utf-8"))["training"]
         words = [w for k, v in settings.items() for w in ("--set", f"training.{k}={json.dumps(v)}")]
         assert biomass("status", "--json", *words).code == 0
+        # Whoever learns in another way is told that the search is of the earlier settings.
+        rows = biomass("status", "--json", "--set", "training.epochs=4").json
+        found = {(row["asset"], row["optional"]) for row in rows if row["state"] == "stale"}
+        assert {("tuning_study", True), ("mil_checkpoint", False)} <= found
+        assert not any(row["asset"] == "protocols" for row in rows), "never made: nothing to tell"
+        told = biomass("status", "--set", "training.epochs=4").flat
+        assert "what runs only when it is asked for" in told
+        assert "tuning_study [0-2] stale" in told
 
 
 @pytest.mark.parametrize("words", [["--trials", "0"], ["--timeout", "0"], ["--trials", "many"]])

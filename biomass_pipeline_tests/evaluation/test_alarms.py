@@ -61,6 +61,7 @@ def test_an_honest_score_above_the_groups_means_raises_no_alarm():
     assert not any(alarm.raised for alarm in found)
     identity = found[1]
     assert "where knowing every session's mean would give 0.9" in identity.sentence
+    assert "(so it is above what that allows)" in identity.sentence
     assert 0 < identity.value < identity.limit
 
 
@@ -105,6 +106,8 @@ def test_recognising_sessions_only_raises_no_alarm_about_identity():
     means = table.groupby("group")["y_true"].transform("mean")
     table.loc[table["model"] != "constant", "y_pred"] = means
     assert "group_identity" not in raised(table)
+    told = {alarm.name: alarm.sentence for alarm in alarms(table, data=DATA)}
+    assert "above what that allows" not in told["group_identity"]
 
 
 def test_a_score_that_retraining_does_not_repeat_raises_an_alarm():

@@ -124,7 +124,7 @@ def coverage(surveys, spec, *, calibration="inner"):
 
 @pytest.fixture(scope="module")
 def shipped(surveys) -> list[Survey]:
-    """By the ridge that the pipeline ships: its penalty is chosen on the groups it calibrates on."""
+    """By the pipeline's own ridge: its penalty is chosen on the groups that it calibrates on."""
     return [one.shipped() for one in surveys]
 
 

@@ -86,6 +86,7 @@ class TestTheReport:
     def test_it_is_fresh_while_nothing_optional_was_ever_made(self, done, instance):
         graph = observed(done, instance)
         assert states(graph) == {str(node): ("never materialized",) for node in OPTIONAL}
+        assert graph.optional_verdicts() == []
         assert run_all(graph) == []
 
     @pytest.mark.parametrize(("made", "asset"), [(VALIDATE, "protocols"), (TUNE, "tuning")])
@@ -158,6 +159,8 @@ class TestSettings:
         # What is optional is stale now, and left alone.
         parts = {str(node) for node in OPTIONAL if node.fold is not None}
         assert set(states(graph)) == {*parts, "tuning"}
+        told = {str(verdict.node) for verdict in graph.optional_verdicts() if not verdict.fresh}
+        assert told == {*parts, "tuning"}
 
 
 def checkpoints(farm, asset):
