@@ -235,7 +235,7 @@ def _coverage(tiles: pd.DataFrame, images: pd.DataFrame, config: Config) -> dg.A
         told = f"{faults['image_id'].nunique()} of {len(images)} photos are not covered once"
         cases = [f"{image} {problem}" for image, problem in faults.to_numpy().tolist()]
         said = f"{told}: {listed(cases)}." if cases else f"{told}."
-        found = Finding(not cases, said, faults)
+        found = Finding(not cases, said, faults, {"photos": len(images), "rows": len(tiles)})
     return check_result(
         found, name=_COVERED, asset="patch_index", severity=dg.AssetCheckSeverity.ERROR
     )

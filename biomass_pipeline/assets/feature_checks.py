@@ -61,6 +61,7 @@ def feature_checks(
             not broken,
             f"{len(broken)} photos have features that are NaN or infinite.",
             pd.DataFrame({"image_id": broken}),
+            {"rows": summary.n_rows},
         ),
         _NORMS: check_norms(summary, alike),
         _DEAD: check_dead_dimensions(summary),

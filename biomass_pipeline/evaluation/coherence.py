@@ -31,7 +31,8 @@ def check_label_sums(labels: pd.DataFrame, data: DataConfig) -> Finding:
         f"{int(gross.sum())} of them by more than {data.identity_gross_fraction:.0%}"
     )
     advice = ": weigh or type these again." if len(off) else "."
-    return Finding(not len(off), told + advice, off, grave=bool(gross.any()))
+    facts = {"sums": len(gaps), "widest_gap": _widest(gaps), "gross": int(gross.sum())}
+    return Finding(not len(off), told + advice, off, facts, grave=bool(gross.any()))
 
 
 def check_predicted_sums(predictions: pd.DataFrame, data: DataConfig) -> Finding:
@@ -52,7 +53,8 @@ def check_predicted_sums(predictions: pd.DataFrame, data: DataConfig) -> Finding
     gaps = _gaps(wide, data)
     largest = np.maximum(gaps[["stated", "summed"]].abs().max(axis=1), 1.0)
     off = gaps[~(gaps["gap"] <= _ROUNDING * largest)]
-    return Finding(not len(off), f"{len(off)} of {len(gaps)} predicted sums are not exact.", off)
+    told = f"{len(off)} of {len(gaps)} predicted sums are not exact."
+    return Finding(not len(off), told, off, {"sums": len(gaps), "widest_gap": _widest(gaps)})
 
 
 def _gaps(wide: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
@@ -66,3 +68,8 @@ def _gaps(wide: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
     table = pd.concat(parts).reset_index()
     table["gap"] = (table["stated"] - table["summed"]).abs()
     return table.sort_values("gap", ascending=False, kind="stable", ignore_index=True)
+
+
+def _widest(gaps: pd.DataFrame) -> float:
+    """The widest gap; 0 where there is none, or where it is not known."""
+    return float(gaps["gap"].max()) if gaps["gap"].notna().any() else 0.0

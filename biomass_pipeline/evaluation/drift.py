@@ -113,7 +113,8 @@ def check_mean_shift(found: MeanShift, *, n_new: int) -> Finding:
     )
     advice = " To do: check camera, light and crop; weigh some of these photos and calibrate."
     table = pd.DataFrame({"feature": found.features, "sd away": found.deviations})
-    return Finding(passed, told if passed else told + advice, table, {"p_value": found.p_value})
+    facts = {"p_value": found.p_value, "distance": found.distance, "usual": found.usual}
+    return Finding(passed, told if passed else told + advice, table, facts)
 
 
 def check_outside(percentiles: pd.Series) -> Finding:
@@ -136,7 +137,8 @@ def check_outside(percentiles: pd.Series) -> Finding:
     )
     advice = " To do: do not trust these before some of them are weighed."
     table = outside.rename("ood_percentile").rename_axis("image_id").reset_index()
-    return Finding(passed, told if passed else told + advice, table, {"share": share})
+    facts = {"photos": len(known), "share": share, "limit": OUTSIDE_LIMIT}
+    return Finding(passed, told if passed else told + advice, table, facts)
 
 
 def _some(rows: NDArray[np.intp], most: int, chance: np.random.Generator) -> NDArray[np.intp]:

@@ -77,7 +77,8 @@ def check_dead_dimensions(summary: FeatureSummary) -> Finding:
         f"limit is {_DEAD_LIMIT:.0%}."
     )
     advice = " To do: look at the photos of this fold, and at the weights of the backbone."
-    return Finding(passed, told if passed else told + advice, facts={"dead": summary.n_dead})
+    facts = {"dead": summary.n_dead, "share": share, "limit": _DEAD_LIMIT}
+    return Finding(passed, told if passed else told + advice, facts=facts)
 
 
 def check_norms(summary: FeatureSummary, past: Sequence[Mapping[str, float]]) -> Finding:
@@ -103,7 +104,8 @@ def check_norms(summary: FeatureSummary, past: Sequence[Mapping[str, float]]) ->
         f"extraction have a median of {usual:.4g} and tiles spread by {spread:.4g}."
     )
     advice = " To do: compare the photos, the precision and the device with those of earlier runs."
-    return Finding(passed, told if passed else told + advice, facts={"median": summary.norm_median})
+    facts = {"median": summary.norm_median, "usual": usual, "spread": spread}
+    return Finding(passed, told if passed else told + advice, facts=facts)
 
 
 def _norms(rows: NDArray[np.floating]) -> NDArray[np.float64]:

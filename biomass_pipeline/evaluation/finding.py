@@ -1,5 +1,6 @@
 """What a look at data found, for a person and for a machine."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -20,7 +21,7 @@ class Finding:
     passed: bool
     sentence: str
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
-    facts: dict[str, float | int | str] = field(default_factory=dict)
+    facts: Mapping[str, float | int | str] = field(default_factory=dict)
     grave: bool = True
 
 

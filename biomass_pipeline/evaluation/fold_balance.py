@@ -48,7 +48,8 @@ def check_fold_balance(
         if problems
         else "."
     )
-    return Finding(not problems, told[0].upper() + told[1:] + advice, table)
+    facts = {"fewest_photos": int(table["photos"].min()), "most_photos": int(table["photos"].max())}
+    return Finding(not problems, told[0].upper() + told[1:] + advice, table, facts)
 
 
 def _sizes(table: pd.DataFrame) -> Iterator[str]:

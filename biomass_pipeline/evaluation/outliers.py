@@ -50,7 +50,8 @@ def check_label_outliers(labels: pd.DataFrame, data: DataConfig) -> Finding:
         if len(table)
         else "."
     )
-    return Finding(not len(table), told + advice, table)
+    facts = {"photos": len(labels), "limit_sd": _LIMIT}
+    return Finding(not len(table), told + advice, table, facts)
 
 
 def _of_photos(labels: pd.DataFrame, target: str, *, limit: float) -> list[Case]:

@@ -132,7 +132,7 @@ def check_bounds(table: pd.DataFrame, evaluation: EvaluationConfig) -> Finding:
             bad |= (table[upper] < table[inner_upper]).to_numpy()
     told = f"{int(bad.sum())} of {len(table)} rows have bounds that cross or are not nested."
     columns = ["image_id", "target", *(name for pair in pairs for name in pair)]
-    return Finding(not bad.any(), told, table.loc[bad, columns])
+    return Finding(not bad.any(), told, table.loc[bad, columns], {"rows": len(table)})
 
 
 def _predicted(evaluation: EvaluationConfig) -> dict[str, Kind]:

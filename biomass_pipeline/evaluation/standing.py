@@ -47,7 +47,10 @@ def check_floor(metrics: Mapping[str, Any]) -> Finding:
         else f"95 % interval {lower:+.3f} to {pair['upper']:+.3f} from {pair['n_groups']} groups."
     )
     advice = " To do: trust the constant until there are more groups; see `biomass validate`."
-    return Finding(passed, told if passed else told + advice, facts={"difference": difference})
+    facts = {"difference": float(difference), "groups": int(pair["n_groups"])}
+    if lower is not None:
+        facts |= {"lower": float(lower), "upper": float(pair["upper"])}
+    return Finding(passed, told if passed else told + advice, facts=facts)
 
 
 def check_standing(metrics: Mapping[str, Any], past: Sequence[Mapping[str, Any]]) -> Finding:
@@ -62,17 +65,20 @@ def check_standing(metrics: Mapping[str, Any], past: Sequence[Mapping[str, Any]]
     if r2 is None:
         return Finding(passed=True, sentence="There is no score to compare.")
     if not earlier:
-        return Finding(passed=True, sentence=f"R2 {r2:.3f}; there is no earlier one to compare.")
+        told = f"R2 {r2:.3f}; there is no earlier one to compare."
+        return Finding(passed=True, sentence=told, facts={"r2": float(r2)})
     last = earlier[0]
     lower = last.get("weighted_r2_lower")
+    facts = {"r2": float(r2), "earlier_r2": float(last["weighted_r2"])}
     told = f"R2 {r2:.3f} ({now['headline_model']}) after {last['weighted_r2']:.3f} "
     if lower is None:
         told += f"({last['headline_model']}), which has no interval to compare with."
-        return Finding(passed=True, sentence=told)
+        return Finding(passed=True, sentence=told, facts=facts)
     passed = float(r2) >= float(lower)
     told += f"({last['headline_model']}), whose 95 % interval begins at {lower:.3f}."
     advice = " To do: look at what changed since: labels, photos, `training`."
-    return Finding(passed, told if passed else told + advice, facts={"r2": float(r2)})
+    facts["earlier_lower"] = float(lower)
+    return Finding(passed, told if passed else told + advice, facts=facts)
 
 
 def check_coverage(metrics: Mapping[str, Any]) -> Finding:
@@ -100,7 +106,9 @@ def check_coverage(metrics: Mapping[str, Any]) -> Finding:
     )
     told = f"{told} of the labels of {n_groups} groups, weighed alike (model {model})."
     advice = f" That is more than chance for {', '.join(off['level'])}." if len(off) else ""
-    return Finding(not len(off), told[0].upper() + told[1:] + advice, table)
+    held = zip(table["level"].str.removesuffix(" %"), table["coverage"], strict=True)
+    facts = {f"coverage_{level}": float(coverage) for level, coverage in held}
+    return Finding(not len(off), told[0].upper() + told[1:] + advice, table, facts)
 
 
 def coverage_range(level: float, n_groups: int) -> tuple[float, float]:

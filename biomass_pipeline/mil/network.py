@@ -101,13 +101,19 @@ class BagNetwork(nn.Module):
         return self.objective.losses(pooled.outputs, pooled.embedding, truth, self.labels)
 
     @torch.no_grad()
+    def predicted(self, scaled: BagBatch) -> tuple[Tensor, Distribution | None]:
+        """Outputs, shape (bag, output), and their distributions where the loss has some.
+
+        Both are in the targets' units.
+        """
+        pooled, units = self.pool(scaled), self.labels.component_mean
+        found = self.objective.distribution(pooled.outputs, pooled.embedding)
+        return pooled.outputs * units, None if found is None else found.rescaled(units)
+
     def outputs(self, scaled: BagBatch) -> Tensor:
         """Predicted outputs in the targets' units, shape (bag, output)."""
-        return self.pool(scaled).outputs * self.labels.component_mean
+        return self.predicted(scaled)[0]
 
-    @torch.no_grad()
     def distribution(self, scaled: BagBatch) -> Distribution | None:
         """The outputs' distributions in the targets' units; None where the loss has none."""
-        pooled = self.pool(scaled)
-        found = self.objective.distribution(pooled.outputs, pooled.embedding)
-        return None if found is None else found.rescaled(self.labels.component_mean)
+        return self.predicted(scaled)[1]

@@ -1,6 +1,6 @@
 """Predicting photos with a trained fold, and the tiles behind each prediction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from biomass_pipeline.mil.predictive import (
     copula_draws,
     predictive_of,
 )
+from biomass_pipeline.mil.scaler import Scaler
 from biomass_pipeline.store.bags import FeatureSet
 
 Floats = NDArray[np.float64]
@@ -63,14 +64,20 @@ def predict(
         MissingCovariateError: A covariate is missing that a network never missed in training.
     """
     batched = list(_batches(trained, features, device=device, beside=beside))
-    outputs = np.concatenate([_outputs(trained, bags) for bags in batched])
+    said = [_said(trained, bags) for bags in batched]
+    outputs = np.concatenate([np.mean([found for found, _ in each], axis=0) for each in said])
     return predictive_of(
         features.image_ids,
         trained.components_of(outputs),
         inner=trained.inner,
         targets=trained.targets,
         spec=spec,
-        draws=_draws(trained, batched, spec=spec),
+        draws=_draws(
+            trained,
+            [[distribution for _, distribution in each] for each in said],
+            n_photos=len(features.image_ids),
+            spec=spec,
+        ),
     )
 
 
@@ -129,13 +136,22 @@ def _batches(
     return batches(features, n_bags=_BAGS_AT_ONCE, device=device, covariates=values)
 
 
-def _outputs(trained: TrainedFold, bags: BagBatch) -> Floats:
-    """The ensemble's mean, shape (bag, output), before any scale."""
-    found = [
-        _on(net, bags).outputs(net.scaled(bags)).double().cpu().numpy()
-        for net in _networks(trained)
-    ]
-    return np.asarray(np.mean(found, axis=0))
+def _said(trained: TrainedFold, bags: BagBatch) -> list[tuple[Floats, Distribution | None]]:
+    """What each network says of some bags: outputs of shape (bag, output), and distributions.
+
+    Networks whose scalers are alike read the same scaled tiles: scaling costs as much as a network.
+    """
+    scaled: list[tuple[Scaler, BagBatch]] = []
+    found = []
+    for net in _networks(trained):
+        scaler = _on(net, bags).scaler
+        known = next((tiles for other, tiles in scaled if other.is_like(scaler)), None)
+        if known is None:
+            known = net.scaled(bags)
+            scaled.append((scaler, known))
+        outputs, distribution = net.predicted(known)
+        found.append((outputs.double().cpu().numpy(), distribution))
+    return found
 
 
 def _target_shares(trained: TrainedFold, bags: BagBatch) -> Floats:
@@ -156,17 +172,26 @@ def _shares(network: BagNetwork, bags: BagBatch) -> Floats:
     return np.asarray(shares.double().cpu().numpy())
 
 
-def _draws(trained: TrainedFold, batched: list[BagBatch], *, spec: PredictionSpec) -> Floats | None:
+def _draws(
+    trained: TrainedFold,
+    said: list[list[Distribution | None]],
+    *,
+    n_photos: int,
+    spec: PredictionSpec,
+) -> Floats | None:
     """Draws of the components from the networks' own distributions, where they have some.
 
     Every network gives its share of the draws, so what they disagree on widens them.
+
+    Args:
+        trained: The networks.
+        said: Their distributions, by batch and network.
+        n_photos: In all batches.
+        spec: How many draws.
     """
     if trained.inner.ranks is None or trained.outputs != trained.targets:
         return None
-    members = [
-        [_on(net, bags).distribution(net.scaled(bags)) for bags in batched]
-        for net in _networks(trained)
-    ]
+    members = list(zip(*said, strict=True))
 
     def quantile(u: Floats) -> Floats:
         drawn = [
@@ -176,10 +201,10 @@ def _draws(trained: TrainedFold, batched: list[BagBatch], *, spec: PredictionSpe
         # Without the scale: the inner ranks are of unscaled distributions, and so correct a bias.
         return np.concatenate(drawn)
 
-    return copula_draws(quantile, trained.inner, n_photos=sum(map(len, batched)), spec=spec)
+    return copula_draws(quantile, trained.inner, n_photos=n_photos, spec=spec)
 
 
-def _quantiles(batched: list[Distribution | None], u: Floats) -> Floats:
+def _quantiles(batched: Sequence[Distribution | None], u: Floats) -> Floats:
     """Quantiles of one network, u of shape (draw, photo, component)."""
     parts, start = [], 0
     for distribution in batched:

@@ -93,6 +93,11 @@ class Scaler(nn.Module):
         z = (bags.features - self.centre).div_(self.spread).clamp_(-self.clip, self.clip)
         return z.mul_(self.weight).mul_(bags.mask[..., None])
 
+    def is_like(self, other: Self) -> bool:
+        """Whether another one scales every tile the same, to the bit."""
+        mine, theirs = dict(self.named_buffers()), dict(other.named_buffers())
+        return all(torch.equal(value, theirs[name]) for name, value in mine.items())
+
     def _correlation(self, bags: BagBatch, y: Tensor) -> Tensor:
         """Root mean square over components of a photo's mean feature's correlation with them."""
         mean = (self(bags) * bags.area_weight[..., None]).sum(dim=1).double()

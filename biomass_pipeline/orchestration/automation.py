@@ -9,7 +9,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import dagster as dg
@@ -19,9 +19,14 @@ from biomass_pipeline.orchestration.outlook import Look
 from biomass_pipeline.orchestration.readiness import Attempt
 from biomass_pipeline.orchestration.staleness import Node
 
+if TYPE_CHECKING:
+    from dagster._core.definitions.sensor_definition import SensorExecutionData
+
 SENSOR = "automation"
 # What caused a run, for whoever reads the list of runs.
 CAUSE_TAG = "biomass/cause"
+_SOME_CAUSE = "an input, a setting or the code changed"
+_MOST_REASONS = 4
 
 
 def automation_condition(
@@ -42,17 +47,55 @@ def automation_sensor(config: AutomationConfig) -> dg.AutomationConditionSensorD
     with warnings.catch_warnings():
         # Beta, but a custom condition is evaluated nowhere else.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return dg.AutomationConditionSensorDefinition(
+        return ExplainingSensor(
             SENSOR,
             target=dg.AssetSelection.all(),
             description="Runs what is stale or missing, once all that it is made of has settled.",
             minimum_interval_seconds=config.interval_s,
             default_status=status.RUNNING if config.enabled else status.STOPPED,
-            run_tags={CAUSE_TAG: "an input, a setting or the code changed"},
+            run_tags={CAUSE_TAG: _SOME_CAUSE},
             # A backfill would give all its partitions one data version.
             emit_backfills=False,
             use_user_code_server=True,
         )
+
+
+class ExplainingSensor(dg.AutomationConditionSensorDefinition):
+    """The sensor, whose runs are tagged with what made them necessary."""
+
+    # What a tick gives beside the runs; a contract test compares it with Dagster's.
+    KEPT = (
+        "skip_message",
+        "cursor",
+        "dagster_run_reactions",
+        "log_key",
+        "dynamic_partitions_requests",
+        "asset_events",
+        "automation_condition_evaluations",
+    )
+
+    def evaluate_tick(self, context: dg.SensorEvaluationContext) -> "SensorExecutionData":
+        """Ask the conditions, and write on each run what they said."""
+        found = super().evaluate_tick(context)
+        graph = context.repository_def and context.repository_def.asset_graph
+        if graph is None or not found.run_requests:
+            return found
+        explained = [_explained(request, graph) for request in found.run_requests]
+        return type(found)(explained, **{name: getattr(found, name) for name in self.KEPT})
+
+
+def _explained(request: dg.RunRequest, graph: Any) -> dg.RunRequest:  # noqa: ANN401  # not exported
+    """A run with the reasons of its assets as its cause, each once."""
+    found: dict[str, None] = {}
+    for key in request.asset_selection or ():
+        condition = graph.get(key).automation_condition
+        if isinstance(condition, UpToDate):
+            node = Node(key.to_user_string(), request.partition_key)
+            found |= dict.fromkeys(condition.reasons.get(node, ()))
+    reasons = list(found)
+    more = len(reasons) - _MOST_REASONS
+    told = "; ".join(reasons[:_MOST_REASONS]) + (f"; and {more} more reasons" if more > 0 else "")
+    return request.with_replaced_attrs(tags={**request.tags, CAUSE_TAG: told or _SOME_CAUSE})
 
 
 class UpToDate(dg.AutomationCondition[dg.AssetKey]):
@@ -60,11 +103,15 @@ class UpToDate(dg.AutomationCondition[dg.AssetKey]):
 
     Asked again at every tick, so no update is lost; a state of the inputs that failed is not tried
     again before it changes.
+
+    Attributes:
+        reasons: Why each node was chosen at the last tick.
     """
 
     def __init__(self, resources: Mapping[str, object]) -> None:
         self._resources = resources
         self._looks: WeakKeyDictionary[object, Look] = WeakKeyDictionary()
+        self.reasons: dict[Node, tuple[str, ...]] = {}
 
     @property
     def name(self) -> str:
@@ -88,13 +135,15 @@ class UpToDate(dg.AutomationCondition[dg.AssetKey]):
             if attempt is not None:
                 tried[_slot(node)] = attempt
                 chosen.add(node.fold)
-                context.log.info("%s: %s", node, "; ".join(look.verdicts[node].reasons))
+                self.reasons[node] = look.verdicts[node].reasons
+                context.log.info("%s: %s", node, "; ".join(self.reasons[node]))
         return dg.AutomationResult(context, _subset(context, chosen), cursor=_written(tried))
 
     def _look(self, context: dg.AutomationContext[dg.AssetKey]) -> "Look":
         """One look a tick: all assets are judged by the same state."""
         view = context.asset_graph_view
         if view not in self._looks:
+            self.reasons.clear()
             self._looks[view] = Look.at(
                 context.asset_graph, view.instance, resources=self._resources
             )

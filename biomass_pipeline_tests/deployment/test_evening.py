@@ -126,9 +126,9 @@ class Evening:
             for event in self.client.materializations(name)
         )
 
-    def settled(self):
-        """Wait until nothing has run for a while; gives what was made in the meantime."""
-        before = self.materialized()
+    def settled(self, *, since=None):
+        """Wait until nothing has run for a while; gives what was made since some counts."""
+        before = self.materialized() if since is None else since
         self.client.idle(seconds=CASCADE_S, quiet_s=QUIET_S)
         after = self.materialized()
         return {key for key, count in after.items() if count > before.get(key, 0)}
@@ -194,6 +194,7 @@ def test_an_evening(evening, tmp_path):
             everything_is_made_by_itself(evening)
             three_photos_arrive(evening, mailbox)
             a_step_is_killed_and_recovers(evening)
+            each_run_says_what_caused_it(evening)
             assert mailbox.about("broken") == mailbox.about("broken")[:1]
         evening.say("everything is shut down, and nothing is left")
 
@@ -211,15 +212,14 @@ def everything_is_made_by_itself(evening):
 def three_photos_arrive(evening, mailbox):
     photos = evening.folder / "photos"
     good, slow, broken = evening.late
-    before = evening.embedded()
+    before, made = evening.embedded(), evening.materialized()
     upload = threading.Thread(target=dribble, args=(slow, photos), kwargs={"seconds": 12})
     upload.start()
     (photos / "broken.jpg").write_bytes(broken.read_bytes()[:5000])
     shutil.copy(good, photos)
     upload.join()
     evening.until(lambda: evening.embedded() == before + 2, "two more photos embedded")
-    made = evening.settled() | {"image_manifest", "inference_features"}
-    assert made <= {
+    assert evening.settled(since=made) == {
         "image_manifest",
         "label_table",
         *(f"patch_index[{fold}]" for fold in range(N_FOLDS)),
@@ -238,6 +238,7 @@ def three_photos_arrive(evening, mailbox):
 
 
 def a_step_is_killed_and_recovers(evening):
+    photos, made = evening.embedded(), evening.materialized()
     file = evening.folder / "train.csv"
     labels = pd.read_csv(file)
     changed = labels["image_path"].iloc[0]
@@ -247,9 +248,13 @@ def a_step_is_killed_and_recovers(evening):
     pid = evening.until(lambda: worker_of(evening, run_id), "worker")
     os.kill(pid, signal.SIGKILL)
     evening.say(f"killed process {pid} of run {run_id[:8]}, which trained a fold")
-    before = evening.materialized()["report"]
-    evening.until(lambda: evening.materialized()["report"] > before, "another report")
-    evening.settled()
+    evening.until(lambda: evening.materialized()["report"] > made["report"], "another report")
+    # What a label decides, and no photo is embedded anew.
+    kept = {"patch_index", "feature_cache", "inference_features"}
+    assert evening.settled(since=made) == {
+        key for key in everything(evening) if key.partition("[")[0] not in kept
+    }
+    assert evening.embedded() == photos
     runs = evening.client.runs()
     dead = next(run for run in runs if run["runId"] == run_id)
     assert dead["status"] == "FAILURE"
@@ -264,6 +269,20 @@ def a_step_is_killed_and_recovers(evening):
     ]
     assert again or later
     evening.say("the fold was trained again, and the report is of the changed weights")
+
+
+def each_run_says_what_caused_it(evening):
+    causes = {run["tags"].get("biomass/cause", "") for run in evening.client.runs()}
+    assert "" not in causes
+    told = "\n".join(causes)
+    for words in (
+        f"{N_WEIGHED} photos arrived",
+        "the label file changed",
+        "never materialized",
+        "raw_images changed",
+        "raw_labels changed",
+    ):
+        assert words in told, causes
 
 
 def training(evening):

@@ -34,6 +34,53 @@ SECTIONS = {
 }
 
 
+def words(text):
+    return set(text.split())
+
+
+# What the chart reads below them, as its own schema names it: it refuses other keys of some
+# sections and passes over those of others in silence.
+POD = words(
+    "image env envConfigMaps envSecrets annotations labels nodeSelector affinity tolerations "
+    "podSecurityContext securityContext resources livenessProbe readinessProbe startupProbe "
+    "volumeMounts volumes schedulerName"
+)
+SERVER = POD | words("deploymentLabels initContainerResources")
+KEYS = {
+    "dagsterWebserver": SERVER
+    | words("replicaCount nameOverride pathPrefix service workspace enableReadOnly")
+    | words("dbStatementTimeout dbPoolRecycle logLevel"),
+    "dagsterDaemon": SERVER
+    | words("enabled runCoordinator heartbeatTolerance runMonitoring runRetries sensors schedules"),
+    "deployment": POD
+    | words("name dagsterApiGrpcArgs codeServerArgs includeConfigInLaunchedRuns port")
+    | words("deploymentNamespace initContainers sidecarContainers"),
+    "postgresql": words(
+        "image enabled postgresqlHost postgresqlUsername postgresqlPassword postgresqlDatabase "
+        "postgresqlParams postgresqlScheme service"
+    ),
+    "k8sRunLauncher": words(
+        "image imagePullPolicy jobNamespace loadInclusterConfig kubeconfigFile envConfigMaps "
+        "envSecrets envVars volumeMounts volumes labels failPodOnRunFailure resources "
+        "schedulerName securityContext runK8sConfig"
+    ),
+    "runK8sConfig": words(
+        "containerConfig podSpecConfig podTemplateSpecMetadata jobSpecConfig jobMetadata"
+    ),
+}
+
+
+def unread(values):
+    """Keys of the values that the chart does not read, by section."""
+    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
+    sections = {name: values[name] for name in values if name in KEYS} | {
+        "deployment": values["dagster-user-deployments"]["deployments"][0],
+        "k8sRunLauncher": launcher,
+        "runK8sConfig": launcher["runK8sConfig"],
+    }
+    return {name: odd for name, found in sections.items() if (odd := set(found) - KEYS[name])}
+
+
 def model(name, content):
     """A Kubernetes object; a key that Kubernetes does not know is an error."""
     kind = getattr(kubernetes.client, name)
@@ -65,6 +112,12 @@ def checked(config):
 
 def test_the_chart_knows_every_section():
     assert set(VALUES) == SECTIONS
+
+
+def test_every_key_below_them_is_one_that_the_chart_reads():
+    assert unread(VALUES) == {}
+    misspelt = {**VALUES, "dagsterDaemon": {**VALUES["dagsterDaemon"], "resource": {}}}
+    assert unread(misspelt) == {"dagsterDaemon": {"resource"}}
 
 
 def test_the_run_launcher_understands_its_section():

@@ -1,3 +1,4 @@
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -6,8 +7,10 @@ import pytest
 from biomass_pipeline.config import DataConfig, EvaluationConfig, TargetConfig
 from biomass_pipeline.errors import FeatureWidthError, MissingCovariateError
 from biomass_pipeline.mil import prediction
+from biomass_pipeline.mil.bags import batches
 from biomass_pipeline.mil.prediction import Beside, predict, tile_evidence
 from biomass_pipeline.mil.predictive import PredictionSpec
+from biomass_pipeline.mil.scaler import Scaler
 from biomass_pipeline.mil.splits import part_of_seed
 from biomass_pipeline.mil.targets import Recipe
 from biomass_pipeline.mil.training import train_fold
@@ -104,6 +107,32 @@ def test_batches_do_not_change_predictions(frame, five_trained, five_field, monk
     monkeypatch.setattr(prediction, "_BAGS_AT_ONCE", 7)
     small = predict(five_trained, five_field.features, spec=SPEC).frame()
     assert small["y_pred"].to_numpy() == pytest.approx(frame["y_pred"].to_numpy(), abs=1e-4)
+
+
+def test_tiles_are_scaled_once_for_all_networks_that_scale_alike(
+    found, five_trained, five_field, monkeypatch
+):
+    scale, calls = Scaler.forward, []
+
+    def counted(self, bags):
+        calls.append(self)
+        return scale(self, bags)
+
+    monkeypatch.setattr(Scaler, "forward", counted)
+    one = five_trained.members[0]
+    twins = replace(five_trained, members=(one, copy.deepcopy(one)))
+    predict(twins, five_field.features, spec=SPEC)
+    assert len(calls) == 1
+    # One that scales otherwise reads tiles of its own.
+    other = copy.deepcopy(one)
+    other.network.scaler.clip += 1
+    calls.clear()
+    mixed = replace(five_trained, members=(one, other))
+    apart = predict(mixed, five_field.features, spec=SPEC)
+    assert len(calls) == 2
+    (bags,) = batches(five_field.features, n_bags=99)
+    each = [member.network.outputs(member.network.scaled(bags)).double() for member in (one, other)]
+    assert (apart.components == mixed.components_of(np.mean(each, axis=0))).all()
 
 
 def test_features_of_another_width_are_refused(five_trained, five_field):

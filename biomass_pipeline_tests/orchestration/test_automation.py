@@ -2,13 +2,19 @@
 
 import inspect
 import json
+from inspect import get_annotations
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from biomass_pipeline.config import AutomationConfig
-from biomass_pipeline.orchestration import InMemory, automation
-from biomass_pipeline.orchestration.automation import automation_condition, automation_sensor
+from biomass_pipeline.orchestration import InMemory, Node, automation
+from biomass_pipeline.orchestration.automation import (
+    ExplainingSensor,
+    automation_condition,
+    automation_sensor,
+)
 from biomass_pipeline.orchestration.readiness import MOST_TIMES
 
 # The minor versions on which every test of this file was seen to pass.
@@ -35,6 +41,10 @@ class TestContract:
         for name in ("key", "cursor", "log", "asset_graph", "partitions_def", "get_empty_subset"):
             assert hasattr(context, name), ADVICE
         assert "cursor" in inspect.signature(dg.AutomationResult).parameters, ADVICE
+
+    def test_a_tick_gives_what_the_sensor_hands_on(self):
+        given = {*get_annotations(SensorExecutionData)} - {"run_requests"}
+        assert given == {*ExplainingSensor.KEPT}, ADVICE
 
 
 class World:
@@ -324,17 +334,63 @@ class TestSensor:
         running = sensor.default_status == dg.DefaultSensorStatus.RUNNING
         assert running is enabled
 
-    def test_a_tick_asks_for_runs_that_say_why(self, world):
-        world.observe()
+    def tick(self, world):
+        """What the code server does when the daemon asks."""
         defs = world.definitions()
-        sensor = defs.resolve_sensor_def("automation")
         context = dg.build_sensor_context(
             instance=world.instance, repository_def=defs.get_repository_def()
         )
-        found = sensor.evaluate_tick(context)
+        return defs.resolve_sensor_def("automation").evaluate_tick(context)
+
+    def causes(self, world):
+        requests = self.tick(world).run_requests
+        return {
+            (request.asset_selection[0].to_user_string(), request.partition_key): request.tags[
+                "biomass/cause"
+            ]
+            for request in requests
+        }
+
+    def test_a_tick_asks_for_runs_that_say_why(self, world):
+        world.observe()
+        found = self.tick(world)
         (request,) = found.run_requests
         assert request.asset_selection == [dg.AssetKey("image_manifest")]
-        assert request.tags["biomass/cause"] == "an input, a setting or the code changed"
+        assert request.tags["biomass/cause"] == "never materialized"
+        assert found.cursor
         # Every check of what is made runs with it.
         (check,) = request.asset_check_keys
         assert check.name == "small"
+
+    def test_each_run_is_tagged_with_its_own_cause(self, done):
+        done.source = "2"
+        done.observe()
+        assert self.causes(done) == {("image_manifest", None): "raw_images changed"}
+        done.execute("image_manifest")
+        del done.memory.objects["feature_cache", 1]
+        assert self.causes(done) == {
+            ("feature_cache", "0"): "image_manifest changed",
+            ("feature_cache", "1"): "image_manifest changed",
+        }
+        done.settle()
+        del done.memory.objects["mil_checkpoint", 1]
+        assert self.causes(done) == {("mil_checkpoint", "1"): "its file is gone"}
+        done.settle()
+        done.code = "2"
+        assert self.causes(done) == {
+            ("image_manifest", None): "its code or its part of the configuration changed"
+        }
+
+    def test_many_reasons_are_counted(self):
+        condition = automation_condition()
+        condition.reasons[Node("report")] = tuple(f"table {n} changed" for n in range(6))
+
+        @dg.asset(automation_condition=condition)
+        def report():
+            """One of many inputs."""
+
+        graph = dg.Definitions(assets=[report]).resolve_asset_graph()
+        request = dg.RunRequest(asset_selection=[report.key], tags={"mine": "kept"})
+        tags = automation._explained(request, graph).tags
+        assert tags["mine"] == "kept"
+        assert tags["biomass/cause"].endswith("table 3 changed; and 2 more reasons")

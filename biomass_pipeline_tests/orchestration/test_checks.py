@@ -532,6 +532,87 @@ class TestNewcomers:
         assert "6 known groups" in found.description
 
 
+# What each check measures, beside the number of cases: the UI draws it look after look.
+NUMBERS = {
+    "manifest_is_well_formed": {"rows"},
+    "quarantine_below_limit": {"quarantined", "share", "limit"},
+    "labels_are_well_formed": {"rows"},
+    "label_sums_hold": {"sums", "widest_gap", "gross"},
+    "labels_are_plausible": {"photos", "limit_sd"},
+    "folds_are_well_formed": {"rows"},
+    "no_group_straddles_folds": {"groups"},
+    "no_photo_is_on_both_sides": {"photos", "certain_pairs"},
+    "folds_are_balanced": {"fewest_photos", "most_photos"},
+    "predictions_are_well_formed": {"rows"},
+    "each_photo_is_predicted_once": {"predicted", "labelled"},
+    "predicted_sums_hold": {"sums", "widest_gap"},
+    "no_leak_is_suspected": {"below_floor", "twins_across_folds"},
+    "model_beats_the_floor": {"difference", "groups", "lower", "upper"},
+    "score_holds_against_last_time": {"r2", "earlier_r2", "earlier_lower"},
+    "intervals_keep_their_promise": {"coverage_90"},
+    "predictions_are_usable": {"rows"},
+    "new_sums_hold": {"sums", "widest_gap"},
+    "each_new_photo_is_predicted": {"predicted", "expected", "refused"},
+    "new_photos_are_in_the_domain": {"photos", "share", "limit"},
+    "new_photos_are_like_known_ones": {"p_value", "distance", "usual"},
+}
+
+
+class TestNumbers:
+    """A check that passes says by how much: a share creeping up is seen before it fails."""
+
+    data = DataConfig(
+        targets=(TargetConfig(name="a_g"), TargetConfig(name="mass_g")),
+        identities={"mass_g": ("a_g",)},
+    )
+
+    @pytest.fixture
+    def given(self):
+        table, newcomers = folds(48), TestNewcomers()
+        known = labels(48).assign(a_g=lambda t: t["mass_g"])
+        rows = [
+            (image, target, model)
+            for model in MODELS
+            for image in known["image_id"]
+            for target in ("a_g", "mass_g")
+        ]
+        oof = pd.DataFrame(rows, columns=["image_id", "target", "model"])
+        oof = oof.merge(table, on="image_id").merge(known[["image_id", "mass_g"]], on="image_id")
+        oof = oof.rename(columns={"mass_g": "y_true"}).assign(p_zero=0.0, ood_percentile=50.0)
+        oof["y_pred"] = np.random.default_rng(1).normal(
+            oof.groupby("model")["y_true"].transform("mean"), 1
+        )
+        oof["y_pred"] = oof.groupby(["model", "image_id"])["y_pred"].transform("first")
+        for level, width in (("", 9.0), ("_80", 6.0), ("_50", 3.0)):
+            oof[f"y_lower{level}"], oof[f"y_upper{level}"] = (
+                oof["y_pred"] - width,
+                oof["y_pred"] + width,
+            )
+        fresh = newcomers.predictions()
+        return {
+            "image_manifest": manifest(ok=48),
+            "label_table": known,
+            "fold_assignment": table,
+            "oof_predictions": oof,
+            "feature_cache": caches(table),
+            "evaluation": TestScores().metrics(),
+            "inference_features": newcomers.fresh(),
+            "predictions": pd.concat([fresh, fresh.assign(target="a_g")], ignore_index=True),
+            "past": [{"headline_model": "auto", "weighted_r2": 0.7, "weighted_r2_lower": 0.6}],
+        }
+
+    def test_every_check_has_some(self):
+        assert {name.partition(".")[2] for name in CHECKS} == set(NUMBERS)
+
+    @pytest.mark.parametrize("rule", rules_of(Config(data=data)), ids=lambda rule: rule.name)
+    def test_they_are_its_metadata(self, rule, given):
+        found = rule.result(given)
+        numbers = {name for name, told in found.metadata.items() if name != "cases"}
+        # The alarms have names of their own.
+        assert numbers >= NUMBERS[rule.name] | {"n_cases"}
+        assert numbers == NUMBERS[rule.name] | {"n_cases"} or rule.name == "no_leak_is_suspected"
+
+
 def empty(table):
     return table.iloc[:0]
 

@@ -27,7 +27,8 @@ def door_rules(data: DataConfig) -> list[Rule]:
         fraction = quarantined / max(len(image_manifest), 1)
         limit = data.max_quarantined_fraction
         told = f"{fraction:.1%} of the photos are quarantined; the limit is {limit:.1%}."
-        return Finding(quarantined <= limit * len(image_manifest), told)
+        facts = {"quarantined": quarantined, "share": fraction, "limit": limit}
+        return Finding(quarantined <= limit * len(image_manifest), told, facts=facts)
 
     def labels_are_well_formed(label_table: pd.DataFrame) -> Finding:
         """Columns are there, labels are finite and not negative, and each photo is there once."""

@@ -22,7 +22,7 @@ def fold_rules(config: Config) -> list[Rule]:
         folds = fold_assignment.groupby("group")["fold"].nunique()
         straddling = folds[folds > 1].rename("folds").reset_index()
         told = f"{len(straddling)} of {len(folds)} groups are in more than one fold."
-        return Finding(not len(straddling), told, straddling)
+        return Finding(not len(straddling), told, straddling, {"groups": len(folds)})
 
     def no_photo_is_on_both_sides(
         fold_assignment: pd.DataFrame, image_manifest: pd.DataFrame
@@ -48,9 +48,9 @@ def fold_rules(config: Config) -> list[Rule]:
             if len(pairs)
             else f"None of {len(photos)} photos looks like one of another group."
         )
-        return Finding(
-            not len(pairs), told, pairs, grave=bool((pairs["bits"] <= CERTAIN_BITS).any())
-        )
+        certain = int((pairs["bits"] <= CERTAIN_BITS).sum())
+        facts = {"photos": len(photos), "certain_pairs": certain}
+        return Finding(not len(pairs), told, pairs, facts, grave=bool(certain))
 
     def folds_are_balanced(fold_assignment: pd.DataFrame, label_table: pd.DataFrame) -> Finding:
         """Folds are alike in photos, groups and mean label."""

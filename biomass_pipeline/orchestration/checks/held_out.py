@@ -39,7 +39,9 @@ def held_out_rules(config: Config) -> list[Rule]:
         if len(counts):
             low, high = counts["size"].min(), counts["size"].max()
             told += f"; every model and target has {low} to {high} predictions"
-        return Finding(whole and bool(photos) and photos <= labelled, told + ".")
+        facts = {"predicted": len(photos), "labelled": len(labelled)}
+        passed = whole and bool(photos) and photos <= labelled
+        return Finding(passed, f"{told}.", facts=facts)
 
     def predicted_sums_hold(oof_predictions: pd.DataFrame) -> Finding:
         """Predicted sums are exactly those of their parts."""

@@ -54,7 +54,8 @@ def newcomer_rules(config: Config) -> list[Rule]:
             f"{len(refused)} were refused"
         )
         told += f"; not so {listed(odd)}." if odd else "."
-        return Finding(not odd, told, pd.DataFrame({"image_id": odd}))
+        facts = {"predicted": len(found), "expected": len(expected), "refused": len(refused)}
+        return Finding(not odd, told, pd.DataFrame({"image_id": odd}), facts)
 
     def new_photos_are_in_the_domain(predictions: pd.DataFrame) -> Finding:
         """Few photos without labels are less like the photos learnt from than 95 % of left-out."""
