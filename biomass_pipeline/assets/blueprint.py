@@ -14,12 +14,15 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel
 
-from biomass_pipeline.config import Config, fingerprint
+from biomass_pipeline.assets.columns import column_schema
+from biomass_pipeline.config import Config, DataConfig, fingerprint
 from biomass_pipeline.features import Backbone, Engine, Progress
 from biomass_pipeline.manifest import LabelSheet
 from biomass_pipeline.mil.progress import TrainingProgress
 from biomass_pipeline.store import Cache, Embedder, FoldContents, Stamp, Written
 
+# On the page of an asset: the parts of the configuration that its code version names.
+_SETTINGS = "settings"
 # Held one at a time across processes, whatever runs them.
 GPU_POOL = "gpu"
 
@@ -193,11 +196,13 @@ class Blueprint:
             options: Further arguments of `dagster.asset`.
         """
         parts = self.folds if partitioned is True else partitioned or None
+        plain = [_plain(part) for part in decides]
         decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
             group_name=group,
-            code_version=f"{code}-{fingerprint([_plain(part) for part in decides])}",
+            code_version=f"{code}-{fingerprint(plain)}",
             partitions_def=parts,
             automation_condition=self.automation if automated else None,
+            metadata={_SETTINGS: dg.MetadataValue.json(plain)} if plain else None,
             **options,
         )
         return lambda body: decorate(self.around(body))
@@ -213,19 +218,26 @@ def content_version(table: pd.DataFrame) -> dg.DataVersion:
 
 
 def table_result(
-    table: pd.DataFrame, **metadata: dg.MetadataValue | float | str
+    table: pd.DataFrame,
+    *,
+    data: DataConfig | None = None,
+    **metadata: dg.MetadataValue | float | str,
 ) -> dg.MaterializeResult[pd.DataFrame]:
-    """A table with its content as data version, its size and a preview."""
+    """A table with its content as data version, its size, its columns and a preview.
+
+    Args:
+        table: What the asset is.
+        data: Names the columns of targets and groups, if it has such.
+        metadata: What else its page says.
+    """
     return dg.MaterializeResult(
         value=table,
         data_version=content_version(table),
         metadata={
             "dagster/row_count": len(table),
-            "dagster/column_schema": dg.TableSchema(
-                [dg.TableColumn(str(name), str(kind)) for name, kind in table.dtypes.items()]
-            ),
-            "preview": dg.MetadataValue.md(markdown_table(table.head(5))),
+            "dagster/column_schema": column_schema(table, data),
             **metadata,
+            "preview": dg.MetadataValue.md(markdown_table(table.head(5))),
         },
     )
 

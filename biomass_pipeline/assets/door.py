@@ -8,9 +8,9 @@ from biomass_pipeline.assets.blueprint import (
     FoldLedger,
     LabelSource,
     PhotoSource,
-    markdown_table,
     table_result,
 )
+from biomass_pipeline.assets.pages import folds_page, lines_of, table_of
 from biomass_pipeline.folds import assign_folds
 from biomass_pipeline.manifest import check_quarantine
 from biomass_pipeline.manifest import label_table as join_labels
@@ -46,7 +46,7 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             table,
             labelled=int(table["labelled"].sum()),
             quarantined=len(quarantined),
-            quarantine=dg.MetadataValue.md(markdown_table(quarantined.head(50))),
+            quarantine=table_of(quarantined),
         )
 
     @blueprint.asset(
@@ -66,10 +66,11 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         targets = table[list(data.target_names)].describe().T.reset_index(names="target")
         return table_result(
             table,
+            data=data,
             groups=int(table["group"].nunique()),
             warnings=len(sheet.warnings),
-            warning_list=dg.MetadataValue.md("\n".join(f"- {w}" for w in sheet.warnings[:50])),
-            targets=dg.MetadataValue.md(markdown_table(targets)),
+            warning_list=lines_of(sheet.warnings),
+            targets=table_of(targets),
         )
 
     @blueprint.asset(
@@ -90,10 +91,9 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             ledger=ledger.read(),
         )
         ledger.write(assignment.ledger)
-        sizes = assignment.table.groupby("fold", as_index=False).agg(
-            photos=("image_id", "size"), groups=("group", "nunique")
+        return table_result(
+            assignment.table, **folds_page(assignment.table, label_table, data=data)
         )
-        return table_result(assignment.table, folds=dg.MetadataValue.md(markdown_table(sizes)))
 
     return [image_manifest, label_table, fold_assignment]
 

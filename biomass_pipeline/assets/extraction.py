@@ -14,11 +14,11 @@ from biomass_pipeline.assets.blueprint import (
     FeatureStore,
     PhotoSource,
     Reporter,
-    markdown_table,
     table_result,
 )
 from biomass_pipeline.assets.checking import check_result, earlier_metadata
 from biomass_pipeline.assets.feature_checks import feature_checks, feature_specs
+from biomass_pipeline.assets.pages import groups_page, table_of
 from biomass_pipeline.config import Config, DataConfig, fingerprint
 from biomass_pipeline.errors import UnreadableImageError
 from biomass_pipeline.evaluation import TILES, Finding, check_schema, listed
@@ -67,7 +67,7 @@ def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         images = image_manifest[image_manifest["image_id"].isin(held_out["image_id"])]
         table = tiles_of(images, config=config, photos=photos)
         dropped = n_grid_tiles(images, config.tiling) - len(table)
-        found = table_result(table, photos=len(images), nodata_tiles_dropped=dropped)
+        found = table_result(table, nodata_tiles_dropped=dropped, **groups_page(held_out))
         return found._replace(check_results=[_coverage(table, images, config)])
 
     # No return annotation: beside a check result Dagster refuses `MaterializeResult[Cache]`.
@@ -223,7 +223,7 @@ def _cache_metadata(
         "photos_embedded": written.n_embedded,
         "photos_reused": written.n_reused,
         "photos_quarantined": len(quarantined),
-        "quarantine": dg.MetadataValue.md(markdown_table(quarantined.head(50))),
+        "quarantine": table_of(quarantined),
     }
 
 

@@ -1,6 +1,5 @@
 """Judgement: pooled out-of-fold predictions, scores beside their floors, and the report."""
 
-import base64
 from collections.abc import Mapping
 
 import dagster as dg
@@ -11,10 +10,10 @@ from biomass_pipeline.assets.blueprint import (
     Blueprint,
     LabelSource,
     Settings,
-    markdown_table,
     table_result,
 )
 from biomass_pipeline.assets.lesson import Lesson, features_of
+from biomass_pipeline.assets.pages import picture_of, scores_page, table_of
 from biomass_pipeline.assets.prediction import judged_state
 from biomass_pipeline.config import fingerprint
 from biomass_pipeline.evaluation import (
@@ -70,7 +69,9 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             labels=label_table[photos["status"] == "ok"],
         ).drop(columns=STATE_COLUMN)
         plot = predicted_against_measured(table, data=config.data, model=AUTO)
-        return table_result(table, predicted_against_measured=_image(plot))
+        return table_result(
+            table, predicted_against_measured=picture_of(plot, "Predicted against measured")
+        )
 
     @blueprint.asset(
         _GROUP,
@@ -98,7 +99,8 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             value=result.metrics,
             data_version=dg.DataVersion(fingerprint(result.metrics)),
             metadata={
-                "scores": dg.MetadataValue.md(markdown_table(result.score_table())),
+                "scores": table_of(result.score_table()),
+                **scores_page(result.metrics, data=config.data),
                 "images": result.metrics["n_images"],
                 "groups": result.metrics["n_groups"],
                 # What the next evaluation is compared with.
@@ -180,9 +182,3 @@ def _if_there(documents: Archive, name: str) -> Mapping[str, object] | None:
         documents.read(name, None) if documents.has(name, None) else None
     )
     return found
-
-
-def _image(png: bytes) -> dg.MarkdownMetadataValue:
-    return dg.MetadataValue.md(
-        f"![predicted against measured](data:image/png;base64,{base64.b64encode(png).decode()})"
-    )

@@ -12,6 +12,7 @@ from biomass_pipeline.assets.blueprint import (
     Settings,
 )
 from biomass_pipeline.assets.lesson import CheckpointHandle, Lesson
+from biomass_pipeline.assets.pages import Facts, network_page, ridge_page
 from biomass_pipeline.store import Cache
 
 _GROUP = "learning"
@@ -48,7 +49,7 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         fold = int(context.partition_key)
         folder = checkpoints.folder(recipe.fingerprint, fold)
         reused = mil.networks_exist(folder, recipe.fingerprint)
-        mil.train_fold(
+        trained = mil.train_fold(
             lesson.features,
             lesson.labels,
             recipe=recipe,
@@ -62,7 +63,7 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             ),
         )
         handle = CheckpointHandle(folder, recipe.fingerprint, lesson.network_state())
-        return _model_result(handle, lesson, reused=reused)
+        return _model_result(handle, lesson, reused=reused, page=network_page(folder, trained))
 
     @blueprint.asset(
         _GROUP,
@@ -90,7 +91,8 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         if not reused:
             mil.save_ridge(mil.fit_ridge(lesson.features, lesson.labels, recipe=recipe), folder)
         handle = CheckpointHandle(folder, recipe.fingerprint, lesson.ridge_state())
-        return _model_result(handle, lesson, reused=reused)
+        page = ridge_page(mil.load_ridge(folder, recipe.fingerprint))
+        return _model_result(handle, lesson, reused=reused, page=page)
 
     return [mil_checkpoint, ridge_baseline]
 
@@ -109,12 +111,13 @@ def meaning_of(blueprint: Blueprint) -> list[object]:
 
 
 def _model_result(
-    handle: CheckpointHandle, lesson: Lesson, *, reused: bool
+    handle: CheckpointHandle, lesson: Lesson, *, reused: bool, page: Facts
 ) -> dg.MaterializeResult[CheckpointHandle]:
     return dg.MaterializeResult(
         value=handle,
         data_version=dg.DataVersion(handle.fingerprint),
         metadata={
+            **page,
             "training_fingerprint": handle.fingerprint,
             "photos": len(lesson.features.image_ids),
             "feature_dim": lesson.features.feature_dim,

@@ -12,6 +12,7 @@ from biomass_pipeline.assets.lesson import (
     content_state,
     photos_of,
 )
+from biomass_pipeline.assets.pages import fold_page
 from biomass_pipeline.config import fingerprint
 from biomass_pipeline.evaluation import (
     constant_predictions,
@@ -90,8 +91,10 @@ def prediction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             data=data,
         )
         state = {**network.state, **ridge.state, **held_out, **judged_state(blueprint)}
+        table = with_choice(table, choice)
         return table_result(
-            with_training_state(with_choice(table, choice), state),
+            with_training_state(table, state),
+            **fold_page(table, data=data),
             photos=len(features.image_ids),
             chosen=choice.model,
             inner_scores=dg.MetadataValue.json(dict(choice.scores)),

@@ -25,6 +25,7 @@ from biomass_pipeline.orchestration.partitions import (
     other_folds,
     protocol_partitions,
 )
+from biomass_pipeline.orchestration.provenance import traced
 from biomass_pipeline.orchestration.resources import (
     CheckpointFolder,
     ConfigFile,
@@ -61,7 +62,7 @@ def blueprint_of(project: Project, *, resources: Mapping[str, object] | None = N
         other_folds=other_folds(config.folds.n_folds),
         notes=notes if config.backbone.random_weights else (),
         automation=automation_condition(resources),
-        around=persevering,
+        around=lambda body: persevering(traced(body)),
     )
 
 

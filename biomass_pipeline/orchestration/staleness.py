@@ -89,9 +89,9 @@ class Judgement:
         """Whether a node has to run, and why."""
         return _verdict(self._resolver, node)
 
-    def version(self, asset: str) -> str:
-        """The present data version of an asset without partitions, such as a source."""
-        return self._resolver.get_current_data_version(dg.AssetKey(asset)).value
+    def version(self, asset: str, fold: str | None = None) -> str:
+        """The present data version of an asset, or of one of its partitions."""
+        return self._resolver.get_current_data_version(dg.AssetKey(asset), fold).value
 
     def was_observed(self, source: str) -> bool:
         """Whether anybody looked at a source yet."""
