@@ -77,12 +77,12 @@ def column_schema(table: pd.DataFrame, data: DataConfig | None = None) -> dg.Tab
     )
 
 
-def feature_schema(dtype: str, *, feature_dim: int) -> dg.TableSchema:
-    """The arrays of a feature cache with one row a tile."""
+def feature_schema(dtype: str) -> dg.TableSchema:
+    """The arrays of a feature cache that have one row a tile."""
     kinds = {
         "image_id": "str",
-        "features": f"{dtype} ({feature_dim})",
-        "coords": "int32 (2)",
+        "features": f"{dtype}, as wide as `feature_dim`",
+        "coords": "int32, two",
         "area_weight": "float32",
     }
     return dg.TableSchema(

@@ -32,14 +32,18 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     @blueprint.asset(
         _GROUP,
         code=_MANIFEST_CODE,
-        decides=[parsing],
+        decides={"data": parsing},
         kinds=_TABLE,
         deps=["raw_images", "raw_labels"],
     )
     def image_manifest(
         photos: dg.ResourceParam[PhotoSource], labels: dg.ResourceParam[LabelSource]
     ) -> dg.MaterializeResult[pd.DataFrame]:
-        """Every photo with its content hash, size in pixels, and why it is quarantined if it is."""
+        """Every photo with its content hash, size in pixels, and why it is quarantined if it is.
+
+        One row a photo file. Made of the folder of photos, and of the label file for what is
+        labelled.
+        """
         table = photos.manifest(labels.read())
         quarantined = table[table["status"] == "quarantined"][["path", "reason"]]
         return table_result(
@@ -52,14 +56,18 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     @blueprint.asset(
         _GROUP,
         code=_LABELS_CODE,
-        decides=[parsing, data.max_quarantined_fraction],
+        decides={"data": parsing, "data.max_quarantined_fraction": data.max_quarantined_fraction},
         kinds=_TABLE,
         deps=["raw_labels"],
     )
     def label_table(
         image_manifest: pd.DataFrame, labels: dg.ResourceParam[LabelSource]
     ) -> dg.MaterializeResult[pd.DataFrame]:
-        """One row a labelled photo: its targets, its group, and what else the file says."""
+        """One row a labelled photo: its targets, its group, and what else the file says.
+
+        Targets are in the unit of the label file, grams of dry matter in the quadrat unless
+        configured otherwise. Made of the label file and the photos that are not quarantined.
+        """
         check_quarantine(image_manifest, limit=data.max_quarantined_fraction)
         sheet = labels.read()
         table = join_labels(sheet, image_manifest, spec=data)
@@ -76,13 +84,21 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     @blueprint.asset(
         _GROUP,
         code=_FOLDS_CODE,
-        decides=[folds, data.group_columns, data.heaviest_target],
+        decides={
+            "folds": folds,
+            "data.group_columns": data.group_columns,
+            "heaviest target": data.heaviest_target,
+        },
         kinds=_TABLE,
     )
     def fold_assignment(
         label_table: pd.DataFrame, ledger: dg.ResourceParam[FoldLedger]
     ) -> dg.MaterializeResult[pd.DataFrame]:
-        """Which fold holds each photo out. A group stays together, and stays where it is."""
+        """Which fold holds each photo out. A group stays together, and stays where it is.
+
+        One row a labelled photo. Made of the groups of the label table; new groups go to the
+        emptiest fold, and groups that were dealt before keep theirs.
+        """
         total = label_table[data.heaviest_target]
         assignment = assign_folds(
             label_table[["image_id", "group"]].assign(total=total),

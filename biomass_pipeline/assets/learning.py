@@ -42,7 +42,11 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         checkpoints: dg.ResourceParam[CheckpointStore],
         reporter: dg.ResourceParam[Reporter],
     ) -> dg.MaterializeResult[CheckpointHandle]:
-        """The fold's ensemble of multiple-instance networks; it never saw the fold's photos."""
+        """The fold's ensemble of multiple-instance networks; it never saw the fold's photos.
+
+        Made of the features and labels of every other fold, and of the section `training`. Each
+        network is stopped on training groups that it did not learn from.
+        """
         config = blueprint.with_training(settings.load())
         lesson = Lesson.gather(feature_cache, label_table, config=config)
         recipe = lesson.for_network()
@@ -82,7 +86,10 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         settings: dg.ResourceParam[Settings],
         checkpoints: dg.ResourceParam[CheckpointStore],
     ) -> dg.MaterializeResult[CheckpointHandle]:
-        """Ridge regression on pooled features: the baseline every network is printed beside."""
+        """Ridge regression on pooled features: the baseline every network is printed beside.
+
+        Made of the features and labels of every other fold, and of the section `training`.
+        """
         config = blueprint.with_training(settings.load())
         lesson = Lesson.gather(feature_cache, label_table, config=config)
         recipe = lesson.for_ridge()
@@ -97,17 +104,19 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     return [mil_checkpoint, ridge_baseline]
 
 
-def meaning_of(blueprint: Blueprint) -> list[object]:
+def meaning_of(blueprint: Blueprint) -> dict[str, object]:
     """What the labels mean and what trains: a part of every model's code version."""
     data = blueprint.config.data
-    return [
-        [(target.name, target.weight, target.detection_limit) for target in data.targets],
-        data.identities,
-        data.group_columns,
+    return {
+        "targets (name, weight, zero below)": [
+            (target.name, target.weight, target.detection_limit) for target in data.targets
+        ],
+        "data.identities": data.identities,
+        "data.group_columns": data.group_columns,
         # The season of a photo is read from it.
-        data.date_column,
-        mil.trainers(),
-    ]
+        "data.date_column": data.date_column,
+        "torch, pytorch-lightning, scikit-learn": mil.trainers(),
+    }
 
 
 def _model_result(

@@ -42,6 +42,12 @@ def lines_of(sentences: Sequence[str]) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(f"- {each}" for each in sentences[:_MOST_ROWS]) or "none")
 
 
+def scores_of(table: pd.DataFrame) -> dg.MarkdownMetadataValue:
+    """Scores with one column a model, so that the page cuts none off."""
+    turned = table.set_index("model").T.rename_axis("score").reset_index()
+    return table_of(turned.rename_axis(columns=None))
+
+
 def picture_of(png: bytes, words: str) -> dg.MarkdownMetadataValue:
     """A figure inside the page, with what it shows in words."""
     return dg.MetadataValue.md(
@@ -124,7 +130,7 @@ def fold_page(table: pd.DataFrame, *, data: DataConfig) -> Facts:
         "predicted_against_measured": picture_of(
             plot, "Predicted against measured, a point a photo"
         ),
-        "scores": table_of(scores),
+        "scores": scores_of(scores),
         **r2,
         "groups": len(groups),
         "group_list": table_of(groups),

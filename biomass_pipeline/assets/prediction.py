@@ -33,7 +33,7 @@ def prediction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     @blueprint.asset(
         _GROUP,
         code=_PREDICTIONS_CODE,
-        decides=[blueprint.judging],
+        decides={"evaluation": blueprint.judging},
         partitioned=True,
         kinds={"parquet", "pandas"},
         deps=["training_config"],
@@ -47,7 +47,11 @@ def prediction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         fold_assignment: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult[pd.DataFrame]:
-        """The held-out photos by constant, ridge, network and stack, and by the one chosen."""
+        """The held-out photos by constant, ridge, network and stack, and by the one chosen.
+
+        One row a model, photo and target, in the target's unit, with intervals. Made of the fold's
+        models, none of which saw these photos, and of their features.
+        """
         fold, data = int(context.partition_key), blueprint.config.data
         features = feature_cache[fold].load()
         network, ridge = mil_checkpoint[fold], ridge_baseline[fold]

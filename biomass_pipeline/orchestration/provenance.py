@@ -6,10 +6,13 @@ from typing import Any, ParamSpec, TypeVar
 
 import dagster as dg
 
-from biomass_pipeline.orchestration.staleness import Judgement, Node
+from biomass_pipeline.orchestration.jobs import SOURCES
+from biomass_pipeline.orchestration.staleness import NO_VERSION, Judgement, Node
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_VERSION_TAG = "dagster/data_version"
 
 
 def traced(body: Callable[P, R]) -> Callable[P, R]:
@@ -42,10 +45,27 @@ def _inputs() -> list[tuple[Node, str]]:
     fold = context.partition_key if context.has_partition_key else None
     node = Node(context.asset_key.to_user_string(), fold)
     return [
-        (parent, judgement.version(parent.asset, parent.fold)) for parent in judgement.parents(node)
+        (
+            parent,
+            _observed(parent, context.instance) or judgement.version(parent.asset, parent.fold),
+        )
+        for parent in judgement.parents(node)
     ]
 
 
+def _observed(node: Node, instance: dg.DagsterInstance) -> str | None:
+    """A source's version: the graph of a run does not know that its sources are observed."""
+    if node.asset not in SOURCES:
+        return None
+    for record in instance.fetch_observations(dg.AssetKey(node.asset), limit=1).records:
+        if record.asset_observation is not None:
+            return record.asset_observation.tags.get(_VERSION_TAG)
+    return None
+
+
 def _listing(inputs: Sequence[tuple[Node, str]]) -> str:
-    rows = [f"| `{node}` | `{version}` |" for node, version in inputs]
+    rows = [
+        f"| `{node}` | {f'`{version}`' if version != NO_VERSION else 'none yet'} |"
+        for node, version in inputs
+    ]
     return "\n".join(["| made of | fingerprint |", "| --- | --- |", *rows])

@@ -22,6 +22,8 @@ from dagster._core.loader import LoadingContext, LoadingContextForTest
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
+# The version of what was never made or looked at.
+NO_VERSION = DEFAULT_DATA_VERSION.value
 # The reason that no other asset gave.
 OF_CONFIGURATION = "its code or its part of the configuration changed"
 
@@ -95,7 +97,7 @@ class Judgement:
 
     def was_observed(self, source: str) -> bool:
         """Whether anybody looked at a source yet."""
-        return self.version(source) != DEFAULT_DATA_VERSION.value
+        return self.version(source) != NO_VERSION
 
     def parents(self, node: Node) -> tuple[Node, ...]:
         """The nodes that a node is made of, sources among them."""
