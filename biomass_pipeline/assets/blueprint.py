@@ -259,7 +259,6 @@ def preview_of(table: pd.DataFrame) -> str:
 
 def markdown_table(table: pd.DataFrame) -> str:
     """A table as Markdown, numbers with four significant digits."""
-
     rows = [list(table.columns), ["---"] * len(table.columns)]
     rows += [
         [_cell(value).replace("|", "\\|") for value in row] for row in table.itertuples(index=False)

@@ -17,6 +17,7 @@ from biomass_pipeline.assets.blueprint import (
     table_result,
 )
 from biomass_pipeline.assets.checking import check_result, earlier_metadata
+from biomass_pipeline.assets.columns import feature_schema
 from biomass_pipeline.assets.feature_checks import feature_checks, feature_specs
 from biomass_pipeline.assets.pages import groups_page, table_of
 from biomass_pipeline.config import Config, DataConfig, fingerprint
