@@ -55,7 +55,7 @@ __all__ = [
 def build_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition | dg.SourceAsset]:
     """The whole graph, as the blueprint has it."""
     return [
-        *source_assets(blueprint.around),
+        *source_assets(blueprint.around, data=blueprint.config.data),
         *door_assets(blueprint),
         *extraction_assets(blueprint),
         *learning_assets(blueprint),

@@ -4,9 +4,11 @@ The Protocols here are owned by the assets; the composition root passes what ful
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, Protocol
 
 import dagster as dg
@@ -14,12 +16,17 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel
 
-from biomass_pipeline.config import Config, fingerprint
+from biomass_pipeline.assets.columns import column_schema
+from biomass_pipeline.config import Config, DataConfig, fingerprint
 from biomass_pipeline.features import Backbone, Engine, Progress
 from biomass_pipeline.manifest import LabelSheet
 from biomass_pipeline.mil.progress import TrainingProgress
 from biomass_pipeline.store import Cache, Embedder, FoldContents, Stamp, Written
 
+# On the page of an asset: the parts of the configuration that its code version names.
+_SETTINGS = "settings"
+# A page at 1600 px has room for as many; more are cut off.
+_MOST_COLUMNS = 5
 # Held one at a time across processes, whatever runs them.
 GPU_POOL = "gpu"
 
@@ -177,7 +184,7 @@ class Blueprint:
         group: str,
         *,
         code: str,
-        decides: Sequence[object] = (),
+        decides: Mapping[str, object] = MappingProxyType({}),
         partitioned: bool | dg.StaticPartitionsDefinition = False,
         automated: bool = True,
         **options: Any,  # noqa: ANN401  # those of dagster.asset
@@ -187,17 +194,20 @@ class Blueprint:
         Args:
             group: Its box in the graph.
             code: The version of the code that makes it.
-            decides: The parts of the configuration that decide its content.
+            decides: The parts of the configuration that decide its content, by what a person calls
+                them. The names only show on its page.
             partitioned: Whether it has one partition a fold, or else its partitions.
             automated: Whether it is kept up to date by itself; else it runs when it is asked for.
             options: Further arguments of `dagster.asset`.
         """
         parts = self.folds if partitioned is True else partitioned or None
+        plain = {name: _plain(part) for name, part in decides.items()}
         decorate: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
             group_name=group,
-            code_version=f"{code}-{fingerprint([_plain(part) for part in decides])}",
+            code_version=f"{code}-{fingerprint(list(plain.values()))}",
             partitions_def=parts,
             automation_condition=self.automation if automated else None,
+            metadata={_SETTINGS: _listing(plain)} if plain else None,
             **options,
         )
         return lambda body: decorate(self.around(body))
@@ -213,33 +223,63 @@ def content_version(table: pd.DataFrame) -> dg.DataVersion:
 
 
 def table_result(
-    table: pd.DataFrame, **metadata: dg.MetadataValue | float | str
+    table: pd.DataFrame,
+    *,
+    data: DataConfig | None = None,
+    **metadata: dg.MetadataValue | float | str,
 ) -> dg.MaterializeResult[pd.DataFrame]:
-    """A table with its content as data version, its size and a preview."""
+    """A table with its content as data version, its size, its columns and a preview.
+
+    Args:
+        table: What the asset is.
+        data: Names the columns of targets and groups, if it has such.
+        metadata: What else its page says.
+    """
     return dg.MaterializeResult(
         value=table,
         data_version=content_version(table),
         metadata={
             "dagster/row_count": len(table),
-            "dagster/column_schema": dg.TableSchema(
-                [dg.TableColumn(str(name), str(kind)) for name, kind in table.dtypes.items()]
-            ),
-            "preview": dg.MetadataValue.md(markdown_table(table.head(5))),
+            "dagster/column_schema": column_schema(table, data),
             **metadata,
+            "preview": dg.MetadataValue.md(preview_of(table)),
         },
     )
 
 
+def preview_of(table: pd.DataFrame) -> str:
+    """The first rows; of a wide table they stand side by side, or a page would cut them off."""
+    if len(table.columns) <= _MOST_COLUMNS or not len(table):
+        return markdown_table(table.head(5))
+    texts = table.head(2).map(_cell)
+    rows = enumerate(texts.itertuples(index=False), start=1)
+    columns = {"column": list(table.columns), **{f"row {n}": list(row) for n, row in rows}}
+    return markdown_table(pd.DataFrame(columns))
+
+
 def markdown_table(table: pd.DataFrame) -> str:
     """A table as Markdown, numbers with four significant digits."""
-
-    def cell(value: object) -> str:
-        text = f"{value:.4g}" if isinstance(value, float) else str(value)
-        return text.replace("|", "\\|")
-
     rows = [list(table.columns), ["---"] * len(table.columns)]
-    rows += [[cell(value) for value in row] for row in table.itertuples(index=False)]
+    rows += [
+        [_cell(value).replace("|", "\\|") for value in row] for row in table.itertuples(index=False)
+    ]
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _listing(parts: Mapping[str, Any]) -> dg.MarkdownMetadataValue:
+    """Settings a line each, those of a section by `section.field`."""
+    lines = {
+        name if field is None else f"{name}.{field}": json.dumps(value, ensure_ascii=False)
+        for name, part in parts.items()
+        for field, value in (part.items() if isinstance(part, dict) else [(None, part)])
+    }
+    return dg.MetadataValue.md(
+        markdown_table(pd.DataFrame({"setting": list(lines), "value": list(lines.values())}))
+    )
 
 
 class _Digester:

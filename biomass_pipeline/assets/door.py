@@ -8,9 +8,9 @@ from biomass_pipeline.assets.blueprint import (
     FoldLedger,
     LabelSource,
     PhotoSource,
-    markdown_table,
     table_result,
 )
+from biomass_pipeline.assets.pages import folds_page, lines_of, table_of
 from biomass_pipeline.folds import assign_folds
 from biomass_pipeline.manifest import check_quarantine
 from biomass_pipeline.manifest import label_table as join_labels
@@ -32,56 +32,73 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     @blueprint.asset(
         _GROUP,
         code=_MANIFEST_CODE,
-        decides=[parsing],
+        decides={"data": parsing},
         kinds=_TABLE,
         deps=["raw_images", "raw_labels"],
     )
     def image_manifest(
         photos: dg.ResourceParam[PhotoSource], labels: dg.ResourceParam[LabelSource]
     ) -> dg.MaterializeResult[pd.DataFrame]:
-        """Every photo with its content hash, size in pixels, and why it is quarantined if it is."""
+        """Every photo with its content hash, size in pixels, and why it is quarantined if it is.
+
+        One row a photo file. Made of the folder of photos, and of the label file for what is
+        labelled.
+        """
         table = photos.manifest(labels.read())
         quarantined = table[table["status"] == "quarantined"][["path", "reason"]]
         return table_result(
             table,
             labelled=int(table["labelled"].sum()),
             quarantined=len(quarantined),
-            quarantine=dg.MetadataValue.md(markdown_table(quarantined.head(50))),
+            quarantine=table_of(quarantined),
         )
 
     @blueprint.asset(
         _GROUP,
         code=_LABELS_CODE,
-        decides=[parsing, data.max_quarantined_fraction],
+        decides={"data": parsing, "data.max_quarantined_fraction": data.max_quarantined_fraction},
         kinds=_TABLE,
         deps=["raw_labels"],
     )
     def label_table(
         image_manifest: pd.DataFrame, labels: dg.ResourceParam[LabelSource]
     ) -> dg.MaterializeResult[pd.DataFrame]:
-        """One row a labelled photo: its targets, its group, and what else the file says."""
+        """One row a labelled photo: its targets, its group, and what else the file says.
+
+        Targets are in the unit of the label file, grams of dry matter in the quadrat unless
+        configured otherwise. Made of the label file and the photos that are not quarantined.
+        """
         check_quarantine(image_manifest, limit=data.max_quarantined_fraction)
         sheet = labels.read()
         table = join_labels(sheet, image_manifest, spec=data)
         targets = table[list(data.target_names)].describe().T.reset_index(names="target")
         return table_result(
             table,
+            data=data,
             groups=int(table["group"].nunique()),
             warnings=len(sheet.warnings),
-            warning_list=dg.MetadataValue.md("\n".join(f"- {w}" for w in sheet.warnings[:50])),
-            targets=dg.MetadataValue.md(markdown_table(targets)),
+            warning_list=lines_of(sheet.warnings),
+            targets=table_of(targets),
         )
 
     @blueprint.asset(
         _GROUP,
         code=_FOLDS_CODE,
-        decides=[folds, data.group_columns, data.heaviest_target],
+        decides={
+            "folds": folds,
+            "data.group_columns": data.group_columns,
+            "heaviest target": data.heaviest_target,
+        },
         kinds=_TABLE,
     )
     def fold_assignment(
         label_table: pd.DataFrame, ledger: dg.ResourceParam[FoldLedger]
     ) -> dg.MaterializeResult[pd.DataFrame]:
-        """Which fold holds each photo out. A group stays together, and stays where it is."""
+        """Which fold holds each photo out. A group stays together, and stays where it is.
+
+        One row a labelled photo. Made of the groups of the label table; new groups go to the
+        emptiest fold, and groups that were dealt before keep theirs.
+        """
         total = label_table[data.heaviest_target]
         assignment = assign_folds(
             label_table[["image_id", "group"]].assign(total=total),
@@ -90,10 +107,9 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             ledger=ledger.read(),
         )
         ledger.write(assignment.ledger)
-        sizes = assignment.table.groupby("fold", as_index=False).agg(
-            photos=("image_id", "size"), groups=("group", "nunique")
+        return table_result(
+            assignment.table, **folds_page(assignment.table, label_table, data=data)
         )
-        return table_result(assignment.table, folds=dg.MetadataValue.md(markdown_table(sizes)))
 
     return [image_manifest, label_table, fold_assignment]
 

@@ -14,11 +14,12 @@ from biomass_pipeline.assets.blueprint import (
     FeatureStore,
     PhotoSource,
     Reporter,
-    markdown_table,
     table_result,
 )
 from biomass_pipeline.assets.checking import check_result, earlier_metadata
+from biomass_pipeline.assets.columns import feature_schema
 from biomass_pipeline.assets.feature_checks import feature_checks, feature_specs
+from biomass_pipeline.assets.pages import groups_page, table_of
 from biomass_pipeline.config import Config, DataConfig, fingerprint
 from biomass_pipeline.errors import UnreadableImageError
 from biomass_pipeline.evaluation import TILES, Finding, check_schema, listed
@@ -44,7 +45,7 @@ def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         _GROUP,
         code=_TILES_CODE,
         # Whole tiles are the same for every backbone, and so is their table.
-        decides=[config.tiling, *([cells] if len(cells) > 2 else [])],  # noqa: PLR2004
+        decides={"tiling": config.tiling} | ({"cells": cells} if len(cells) > 2 else {}),  # noqa: PLR2004
         partitioned=True,
         kinds={"parquet", "pandas"},
         check_specs=[
@@ -62,19 +63,23 @@ def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         fold_assignment: pd.DataFrame,
         photos: dg.ResourceParam[PhotoSource],
     ):
-        """Every tile of the fold's photos: its corner in pixels and its share of the valid area."""
+        """Every tile of the fold's photos: its corner in pixels and its share of the valid area.
+
+        One row a tile; the weights of a photo sum to 1. Partition k holds the photos that fold k
+        holds out. Made of their sizes and of the section `tiling`.
+        """
         held_out = fold_assignment[fold_assignment["fold"] == int(context.partition_key)]
         images = image_manifest[image_manifest["image_id"].isin(held_out["image_id"])]
         table = tiles_of(images, config=config, photos=photos)
         dropped = n_grid_tiles(images, config.tiling) - len(table)
-        found = table_result(table, photos=len(images), nodata_tiles_dropped=dropped)
+        found = table_result(table, nodata_tiles_dropped=dropped, **groups_page(held_out))
         return found._replace(check_results=[_coverage(table, images, config)])
 
     # No return annotation: beside a check result Dagster refuses `MaterializeResult[Cache]`.
     @blueprint.asset(
         _GROUP,
         code=_CACHE_CODE,
-        decides=[blueprint.extraction],
+        decides={"extraction fingerprint": blueprint.extraction},
         partitioned=True,
         kinds={"hdf5", "pytorch"},
         pool=GPU_POOL,
@@ -89,7 +94,12 @@ def extraction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         features: dg.ResourceParam[FeatureStore],
         reporter: dg.ResourceParam[Reporter],
     ):
-        """The fold's tile features in HDF5. Rows of known content are copied, not embedded."""
+        """The fold's tile features in HDF5. Rows of known content are copied, not embedded.
+
+        One row a tile (or a view and cell of one), as wide as the backbone's output. Made of the
+        photos' pixels by the backbone that the configuration names: the expensive step, once a
+        content.
+        """
         fold = int(context.partition_key)
         contents = contents_of(patch_index[fold], config=config)
         stamp = stamp_of(blueprint, backbone)
@@ -205,7 +215,12 @@ def cache_result(
     return dg.MaterializeResult(
         value=written.cache,
         data_version=dg.DataVersion(version),
-        metadata={"backbone": stamp.backbone, **_cache_metadata(contents, written), **summary},
+        metadata={
+            "backbone": stamp.backbone,
+            "dagster/column_schema": feature_schema(stamp.dtype),
+            **_cache_metadata(contents, written),
+            **summary,
+        },
         check_results=checks,
     )
 
@@ -223,7 +238,7 @@ def _cache_metadata(
         "photos_embedded": written.n_embedded,
         "photos_reused": written.n_reused,
         "photos_quarantined": len(quarantined),
-        "quarantine": dg.MetadataValue.md(markdown_table(quarantined.head(50))),
+        "quarantine": table_of(quarantined),
     }
 
 

@@ -58,7 +58,7 @@ def inference_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     @blueprint.asset(
         _GROUP,
         code=_FEATURES_CODE,
-        decides=[blueprint.extraction],
+        decides={"extraction fingerprint": blueprint.extraction},
         kinds={"hdf5", "pytorch"},
         pool=GPU_POOL,
         io_manager_key="feature_handles",
@@ -97,11 +97,11 @@ def inference_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     @blueprint.asset(
         _GROUP,
         code=f"{_PREDICTIONS_CODE}-{mil.CODE_VERSION}",
-        decides=[
-            blueprint.judging,
-            data.quadrat_area_m2,
-            grams,
-        ],
+        decides={
+            "evaluation": blueprint.judging,
+            "data.quadrat_area_m2": data.quadrat_area_m2,
+            "targets in grams": grams,
+        },
         kinds={"parquet", "pandas"},
         deps=["training_config"],
         freshness_policy=_FRESHNESS,
@@ -131,7 +131,12 @@ def inference_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     @blueprint.asset(
         _GROUP,
         code=_SUBMISSION_CODE,
-        decides=[data.target_names, data.identities, data.image_column, data.submission],
+        decides={
+            "targets": data.target_names,
+            "data.identities": data.identities,
+            "data.image_column": data.image_column,
+            "data.submission": data.submission,
+        },
         kinds={"csv", "pandas"},
         io_manager_key="documents",
         # Where it is configured, the file that a submission follows is a part of it.

@@ -1,6 +1,5 @@
 """Judgement: pooled out-of-fold predictions, scores beside their floors, and the report."""
 
-import base64
 from collections.abc import Mapping
 
 import dagster as dg
@@ -11,10 +10,10 @@ from biomass_pipeline.assets.blueprint import (
     Blueprint,
     LabelSource,
     Settings,
-    markdown_table,
     table_result,
 )
 from biomass_pipeline.assets.lesson import Lesson, features_of
+from biomass_pipeline.assets.pages import picture_of, scores_of, scores_page
 from biomass_pipeline.assets.prediction import judged_state
 from biomass_pipeline.config import fingerprint
 from biomass_pipeline.evaluation import (
@@ -52,7 +51,11 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         label_table: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult[pd.DataFrame]:
-        """Every labelled photo, predicted once by each kind of model that never saw it."""
+        """Every labelled photo, predicted once by each kind of model that never saw it.
+
+        One row a model, photo and target, in the target's unit. Made of all folds' predictions,
+        which must come from one state of settings, labels and photos.
+        """
 
         def state_now() -> dict[str, str]:
             lesson = Lesson.gather(
@@ -70,12 +73,17 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             labels=label_table[photos["status"] == "ok"],
         ).drop(columns=STATE_COLUMN)
         plot = predicted_against_measured(table, data=config.data, model=AUTO)
-        return table_result(table, predicted_against_measured=_image(plot))
+        return table_result(
+            table, predicted_against_measured=picture_of(plot, "Predicted against measured")
+        )
 
     @blueprint.asset(
         _GROUP,
         code=_METRICS_CODE,
-        decides=[config.data.model_dump(mode="json", exclude=_LOCATIONS), blueprint.judging],
+        decides={
+            "data": config.data.model_dump(mode="json", exclude=_LOCATIONS),
+            "evaluation": blueprint.judging,
+        },
         kinds={"json"},
         io_manager_key="documents",
         deps=["training_config"],
@@ -85,7 +93,11 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         label_table: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult[dict[str, object]]:
-        """Scores, calibration and coverage of every model, beside the floor it has to beat."""
+        """Scores, calibration and coverage of every model, beside the floor it has to beat.
+
+        R² has no unit: 1 is perfect, 0 is no better than one mean for everything. Errors are in
+        the targets' units and in kg of dry matter a hectare. Made of the pooled predictions.
+        """
         model = settings.load().training.model
         result = evaluate(
             oof_predictions,
@@ -98,7 +110,8 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             value=result.metrics,
             data_version=dg.DataVersion(fingerprint(result.metrics)),
             metadata={
-                "scores": dg.MetadataValue.md(markdown_table(result.score_table())),
+                "scores": scores_of(result.score_table()),
+                **scores_page(result.metrics, data=config.data),
                 "images": result.metrics["n_images"],
                 "groups": result.metrics["n_groups"],
                 # What the next evaluation is compared with.
@@ -109,10 +122,10 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     @blueprint.asset(
         _GROUP,
         code=_REPORT_CODE,
-        decides=[
-            config.model_dump(mode="json", exclude=_NOT_OF_THE_REPORT),
-            package_versions(),
-        ],
+        decides={
+            "configuration": config.model_dump(mode="json", exclude=_NOT_OF_THE_REPORT),
+            "versions": package_versions(),
+        },
         kinds={"html"},
         io_manager_key="documents",
         # The last two are shown if they are there, and wait for nobody.
@@ -180,9 +193,3 @@ def _if_there(documents: Archive, name: str) -> Mapping[str, object] | None:
         documents.read(name, None) if documents.has(name, None) else None
     )
     return found
-
-
-def _image(png: bytes) -> dg.MarkdownMetadataValue:
-    return dg.MetadataValue.md(
-        f"![predicted against measured](data:image/png;base64,{base64.b64encode(png).decode()})"
-    )

@@ -12,6 +12,7 @@ from biomass_pipeline.assets.blueprint import (
     Settings,
 )
 from biomass_pipeline.assets.lesson import CheckpointHandle, Lesson
+from biomass_pipeline.assets.pages import Facts, network_page, ridge_page
 from biomass_pipeline.store import Cache
 
 _GROUP = "learning"
@@ -41,14 +42,18 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         checkpoints: dg.ResourceParam[CheckpointStore],
         reporter: dg.ResourceParam[Reporter],
     ) -> dg.MaterializeResult[CheckpointHandle]:
-        """The fold's ensemble of multiple-instance networks; it never saw the fold's photos."""
+        """The fold's ensemble of multiple-instance networks; it never saw the fold's photos.
+
+        Made of the features and labels of every other fold, and of the section `training`. Each
+        network is stopped on training groups that it did not learn from.
+        """
         config = blueprint.with_training(settings.load())
         lesson = Lesson.gather(feature_cache, label_table, config=config)
         recipe = lesson.for_network()
         fold = int(context.partition_key)
         folder = checkpoints.folder(recipe.fingerprint, fold)
         reused = mil.networks_exist(folder, recipe.fingerprint)
-        mil.train_fold(
+        trained = mil.train_fold(
             lesson.features,
             lesson.labels,
             recipe=recipe,
@@ -62,7 +67,7 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             ),
         )
         handle = CheckpointHandle(folder, recipe.fingerprint, lesson.network_state())
-        return _model_result(handle, lesson, reused=reused)
+        return _model_result(handle, lesson, reused=reused, page=network_page(folder, trained))
 
     @blueprint.asset(
         _GROUP,
@@ -81,7 +86,10 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         settings: dg.ResourceParam[Settings],
         checkpoints: dg.ResourceParam[CheckpointStore],
     ) -> dg.MaterializeResult[CheckpointHandle]:
-        """Ridge regression on pooled features: the baseline every network is printed beside."""
+        """Ridge regression on pooled features: the baseline every network is printed beside.
+
+        Made of the features and labels of every other fold, and of the section `training`.
+        """
         config = blueprint.with_training(settings.load())
         lesson = Lesson.gather(feature_cache, label_table, config=config)
         recipe = lesson.for_ridge()
@@ -90,31 +98,35 @@ def learning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         if not reused:
             mil.save_ridge(mil.fit_ridge(lesson.features, lesson.labels, recipe=recipe), folder)
         handle = CheckpointHandle(folder, recipe.fingerprint, lesson.ridge_state())
-        return _model_result(handle, lesson, reused=reused)
+        page = ridge_page(mil.load_ridge(folder, recipe.fingerprint))
+        return _model_result(handle, lesson, reused=reused, page=page)
 
     return [mil_checkpoint, ridge_baseline]
 
 
-def meaning_of(blueprint: Blueprint) -> list[object]:
+def meaning_of(blueprint: Blueprint) -> dict[str, object]:
     """What the labels mean and what trains: a part of every model's code version."""
     data = blueprint.config.data
-    return [
-        [(target.name, target.weight, target.detection_limit) for target in data.targets],
-        data.identities,
-        data.group_columns,
+    return {
+        "targets (name, weight, zero below)": [
+            (target.name, target.weight, target.detection_limit) for target in data.targets
+        ],
+        "data.identities": data.identities,
+        "data.group_columns": data.group_columns,
         # The season of a photo is read from it.
-        data.date_column,
-        mil.trainers(),
-    ]
+        "data.date_column": data.date_column,
+        "torch, pytorch-lightning, scikit-learn": mil.trainers(),
+    }
 
 
 def _model_result(
-    handle: CheckpointHandle, lesson: Lesson, *, reused: bool
+    handle: CheckpointHandle, lesson: Lesson, *, reused: bool, page: Facts
 ) -> dg.MaterializeResult[CheckpointHandle]:
     return dg.MaterializeResult(
         value=handle,
         data_version=dg.DataVersion(handle.fingerprint),
         metadata={
+            **page,
             "training_fingerprint": handle.fingerprint,
             "photos": len(lesson.features.image_ids),
             "feature_dim": lesson.features.feature_dim,

@@ -12,6 +12,7 @@ from biomass_pipeline.assets.lesson import (
     content_state,
     photos_of,
 )
+from biomass_pipeline.assets.pages import fold_page
 from biomass_pipeline.config import fingerprint
 from biomass_pipeline.evaluation import (
     constant_predictions,
@@ -32,7 +33,7 @@ def prediction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     @blueprint.asset(
         _GROUP,
         code=_PREDICTIONS_CODE,
-        decides=[blueprint.judging],
+        decides={"evaluation": blueprint.judging},
         partitioned=True,
         kinds={"parquet", "pandas"},
         deps=["training_config"],
@@ -46,7 +47,11 @@ def prediction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         fold_assignment: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult[pd.DataFrame]:
-        """The held-out photos by constant, ridge, network and stack, and by the one chosen."""
+        """The held-out photos by constant, ridge, network and stack, and by the one chosen.
+
+        One row a model, photo and target, in the target's unit, with intervals. Made of the fold's
+        models, none of which saw these photos, and of their features.
+        """
         fold, data = int(context.partition_key), blueprint.config.data
         features = feature_cache[fold].load()
         network, ridge = mil_checkpoint[fold], ridge_baseline[fold]
@@ -90,8 +95,10 @@ def prediction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             data=data,
         )
         state = {**network.state, **ridge.state, **held_out, **judged_state(blueprint)}
+        table = with_choice(table, choice)
         return table_result(
-            with_training_state(with_choice(table, choice), state),
+            with_training_state(table, state),
+            **fold_page(table, data=data),
             photos=len(features.image_ids),
             chosen=choice.model,
             inner_scores=dg.MetadataValue.json(dict(choice.scores)),

@@ -30,10 +30,10 @@ _CIRCUMSTANCES = {"timeout_s", "storage"}
 def tuning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     """`tuning_study`, one partition a fold, and `tuning`."""
     config = blueprint.config
-    decides = [
-        *meaning_of(blueprint),
-        config.tuning.model_dump(mode="json", exclude=_CIRCUMSTANCES),
-    ]
+    decides = {
+        **meaning_of(blueprint),
+        "tuning": config.tuning.model_dump(mode="json", exclude=_CIRCUMSTANCES),
+    }
     code = f"{_TUNING_CODE}-{mil.CODE_VERSION}"
 
     @blueprint.asset(
@@ -56,7 +56,12 @@ def tuning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         checkpoints: dg.ResourceParam[CheckpointStore],
         studies: dg.ResourceParam[Studies],
     ) -> dg.MaterializeResult[pd.DataFrame]:
-        """The fold's photos by settings that were searched on the other folds, and untuned."""
+        """The fold's photos by settings that were searched on the other folds, and untuned.
+
+        One row a photo and target, in the target's unit. Made of all folds' features: the search
+        sees the others, and the fold's own photos only judge what it found. Optional: it runs
+        only when it is asked for.
+        """
         fold = int(context.partition_key)
         current = blueprint.with_training(settings.load())
         others = {other: cache for other, cache in feature_cache.items() if other != fold}
@@ -95,7 +100,11 @@ def tuning_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         settings: dg.ResourceParam[Settings],
         studies: dg.ResourceParam[Studies],
     ) -> dg.MaterializeResult[dict[str, object]]:
-        """What a search on all photos recommends, and what searching is worth on unseen groups."""
+        """What a search on all photos recommends, and what searching is worth on unseen groups.
+
+        A section `training` to take over, and the R² of tuned and untuned settings on photos that
+        neither saw. Optional: it runs only when it is asked for.
+        """
         lesson = Lesson.gather(
             feature_cache, label_table, config=blueprint.with_training(settings.load())
         )

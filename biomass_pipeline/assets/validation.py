@@ -31,13 +31,13 @@ def validation_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         _GROUP,
         automated=False,
         code=f"{_PROTOCOL_CODE}-{mil.CODE_VERSION}",
-        decides=[
-            *meaning_of(blueprint),
-            blueprint.judging,
-            config.evaluation.protocols.n_networks,
-            config.data.group_columns,
-            config.data.date_column,
-        ],
+        decides={
+            **meaning_of(blueprint),
+            "evaluation": blueprint.judging,
+            "evaluation.protocols.n_networks": config.evaluation.protocols.n_networks,
+            "group columns left out": config.data.group_columns,
+            "column of dates": config.data.date_column,
+        },
         partitioned=blueprint.protocols,
         kinds={"parquet", "pytorch"},
         ins={"feature_cache": dg.AssetIn(partition_mapping=dg.AllPartitionMapping())},
@@ -50,7 +50,11 @@ def validation_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         label_table: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult[pd.DataFrame]:
-        """Photos held out in another way, predicted by every kind of model on the same features."""
+        """Photos held out in another way, predicted by every kind of model on the same features.
+
+        One row a split, model, photo and target, in the target's unit; one partition a protocol.
+        Optional: it runs only when it is asked for.
+        """
         current = blueprint.with_training(settings.load())
         lesson = Lesson.gather(feature_cache, label_table, config=current)
         table = run_protocol(
@@ -67,14 +71,21 @@ def validation_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         automated=False,
         code=_COMPARISON_CODE,
         # Dagster does not notice that a partition is gone, so which there are is a part of it.
-        decides=[config.data.target_weights, blueprint.judging, list(known)],
+        decides={
+            "weights of targets": config.data.target_weights,
+            "evaluation": blueprint.judging,
+            "protocols": list(known),
+        },
         kinds={"json"},
         io_manager_key="documents",
     )
     def protocols(
         protocol_predictions: dict[str, pd.DataFrame], label_table: pd.DataFrame
     ) -> dg.MaterializeResult[dict[str, object]]:
-        """Scores of every model under each protocol, with the optimistic one named."""
+        """Scores of every model under each protocol, with the optimistic one named.
+
+        Made of the predictions of every protocol. Optional: it runs only when it is asked for.
+        """
         comparison = compare_protocols(protocol_predictions, label_table, config=config)
         return dg.MaterializeResult(
             value=comparison,

@@ -13,6 +13,7 @@ from biomass_pipeline.evaluation.feature_leaks import pooled_means
 from biomass_pipeline.evaluation.finding import Finding, listed
 from biomass_pipeline.evaluation.floor import constant_predictions
 from biomass_pipeline.evaluation.fold_balance import check_fold_balance
+from biomass_pipeline.evaluation.fold_scores import fold_scores, group_scores
 from biomass_pipeline.evaluation.outliers import check_label_outliers
 from biomass_pipeline.evaluation.pooling import (
     PREDICTION_COLUMNS,
@@ -79,6 +80,8 @@ __all__ = [
     "compare_protocols",
     "constant_predictions",
     "evaluate",
+    "fold_scores",
+    "group_scores",
     "headline_model",
     "held_out_predictions",
     "held_out_schema",

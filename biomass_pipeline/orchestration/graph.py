@@ -10,6 +10,7 @@ from biomass_pipeline.evaluation import protocols_of
 from biomass_pipeline.features import backbone_identity, extraction_fingerprint
 from biomass_pipeline.orchestration.automation import automation_condition
 from biomass_pipeline.orchestration.checks import build_checks
+from biomass_pipeline.orchestration.everything import everything_job
 from biomass_pipeline.orchestration.executors import executor_of
 from biomass_pipeline.orchestration.faults import persevering
 from biomass_pipeline.orchestration.io_managers import (
@@ -25,6 +26,7 @@ from biomass_pipeline.orchestration.partitions import (
     other_folds,
     protocol_partitions,
 )
+from biomass_pipeline.orchestration.provenance import traced
 from biomass_pipeline.orchestration.resources import (
     CheckpointFolder,
     ConfigFile,
@@ -61,7 +63,7 @@ def blueprint_of(project: Project, *, resources: Mapping[str, object] | None = N
         other_folds=other_folds(config.folds.n_folds),
         notes=notes if config.backbone.random_weights else (),
         automation=automation_condition(resources),
-        around=persevering,
+        around=lambda body: persevering(traced(body)),
     )
 
 
@@ -116,13 +118,18 @@ def build_definitions(
     """
     kept = dict(resources if resources is not None else build_resources(project))
     blueprint = blueprint_of(project, resources=kept)
+
+    # Made where a job runs: there it starts runs of this very graph.
+    def again() -> dg.Definitions:
+        return build_definitions(project, resources=kept)
+
     return dg.Definitions(
         assets=build_assets(blueprint),
         asset_checks=build_checks(project.config),
         jobs=[
             *jobs(),
-            # Made where it runs: there it starts runs of this very graph.
-            catch_up_job(project, lambda: build_definitions(project, resources=kept)),
+            everything_job(project, again),
+            catch_up_job(project, again),
             clean_up_job(project),
         ],
         sensors=build_sensors(project),

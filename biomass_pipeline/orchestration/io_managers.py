@@ -46,11 +46,18 @@ class ByPart(dg.IOManager):
     def has(self, name: str, part: Part) -> bool:
         """Whether it is there to be read."""
 
+    def place(self, name: str, part: Part, value: Any) -> Path | None:  # noqa: ARG002  # theirs to say
+        """The file or folder that people find it in; None: there is none."""
+        return None
+
     @patient
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Keep what a step returned."""
         part = part_of(context.asset_partition_key) if context.has_asset_partitions else None
         self.write(_name(context), part, obj)
+        place = self.place(_name(context), part, obj)
+        if place is not None:
+            context.add_output_metadata({"file": dg.MetadataValue.path(str(place.resolve()))})
 
     @patient
     def load_input(self, context: dg.InputContext) -> Any:
@@ -77,6 +84,10 @@ class ParquetTables(ByPart):
         """Write the file whole."""
         write_whole(self.path(name, part), lambda path: value.to_parquet(path, index=False))
 
+    def place(self, name: str, part: Part, value: Any) -> Path:  # noqa: ARG002  # the name tells
+        """The file."""
+        return self.path(name, part)
+
     def read(self, name: str, part: Part) -> pd.DataFrame:
         """Read the file."""
         path = self.path(name, part)
@@ -98,6 +109,10 @@ class FeatureHandles(ByPart):
 
     def write(self, name: str, part: Part, value: Cache) -> None:
         """Nothing: the store wrote the file before it gave the handle."""
+
+    def place(self, name: str, part: Part, value: Any) -> Path | None:  # noqa: ARG002  # the value tells
+        """The HDF5 file; None for features that are in no file."""
+        return getattr(value, "path", None)
 
     def read(self, name: str, part: Part) -> Cache:  # noqa: ARG002  # the part tells the file
         """A handle whose stamp was checked; without a part, on the photos without labels."""
@@ -124,6 +139,10 @@ class Checkpoints(ByPart):
         text = json.dumps({"fingerprint": value.fingerprint, "state": dict(value.state)})
         pointer = self.layout.checkpoint_pointer(name, _fold(part))
         write_whole(pointer, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def place(self, name: str, part: Part, value: Any) -> Path:  # noqa: ARG002  # the value tells
+        """The folder of the models."""
+        return Path(value.folder)
 
     def read(self, name: str, part: Part) -> CheckpointHandle:
         """The handle on the current models."""
@@ -156,6 +175,10 @@ class Documents(ByPart):
         write_whole(
             self.layout.document(name), lambda path: path.write_text(text, encoding="utf-8")
         )
+
+    def place(self, name: str, part: Part, value: Any) -> Path:  # noqa: ARG002  # no folds
+        """The document."""
+        return self.layout.document(name)
 
     def read(self, name: str, part: Part) -> Any:  # noqa: ARG002  # not partitioned
         """Read the document."""

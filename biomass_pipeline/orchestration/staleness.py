@@ -22,6 +22,8 @@ from dagster._core.loader import LoadingContext, LoadingContextForTest
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
+# The version of what was never made or looked at.
+NO_VERSION = DEFAULT_DATA_VERSION.value
 # The reason that no other asset gave.
 OF_CONFIGURATION = "its code or its part of the configuration changed"
 
@@ -89,13 +91,13 @@ class Judgement:
         """Whether a node has to run, and why."""
         return _verdict(self._resolver, node)
 
-    def version(self, asset: str) -> str:
-        """The present data version of an asset without partitions, such as a source."""
-        return self._resolver.get_current_data_version(dg.AssetKey(asset)).value
+    def version(self, asset: str, fold: str | None = None) -> str:
+        """The present data version of an asset, or of one of its partitions."""
+        return self._resolver.get_current_data_version(dg.AssetKey(asset), fold).value
 
     def was_observed(self, source: str) -> bool:
         """Whether anybody looked at a source yet."""
-        return self.version(source) != DEFAULT_DATA_VERSION.value
+        return self.version(source) != NO_VERSION
 
     def parents(self, node: Node) -> tuple[Node, ...]:
         """The nodes that a node is made of, sources among them."""

@@ -18,10 +18,9 @@ from biomass_pipeline_tests.orchestration.test_ui import (
     BACKFILL,
     BACKFILL_STATUS,
     QUICK_DAEMON,
-    REPOSITORY_ROOT,
-    free_port,
-    served,
+    Ui,
 )
+from biomass_pipeline_tests.serving import REPOSITORY_ROOT, free_port, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
@@ -75,7 +74,8 @@ def stack(farm, log):
     # Whoever starts before the code answers shows an error until it is reloaded.
     with served(code_log, code, port=grpc_port, environment=environment) as location:
         location.wait(lambda: answers(grpc_port), seconds=90, what="code server")
-        with served(web_log, web, daemon, port=port, environment=environment) as ui:
+        with served(web_log, web, daemon, port=port, environment=environment) as servers:
+            ui = Ui(**vars(servers))
             ui.wait(ui.location, seconds=90, what="code location")
             ui.processes = [*location.processes, *ui.processes]
             yield ui

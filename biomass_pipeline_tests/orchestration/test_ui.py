@@ -3,23 +3,22 @@
 import csv
 import json
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-import biomass_pipeline
 from biomass_pipeline.orchestration import open_instance
 from biomass_pipeline.orchestration.jobs import OPTIONAL, SOURCES, STAGES
 from biomass_pipeline_tests.farm import build_farm
+from biomass_pipeline_tests.serving import (
+    COMMAND_LINE,
+    REPOSITORY_ROOT,
+    Servers,
+    free_port,
+    served,
+)
 
 # Off the way to the report: nobody materializes them here.
 ASKED_FOR = {name for stage in OPTIONAL for name in STAGES[stage]}
@@ -27,8 +26,6 @@ ASKED_FOR = {name for stage in OPTIONAL for name in STAGES[stage]}
 pytestmark = pytest.mark.slow
 
 FOLDS = ["0", "1"]
-REPOSITORY_ROOT = Path(biomass_pipeline.__file__).resolve().parents[1]
-COMMAND_LINE = "from biomass_pipeline.cli import main; main()"
 # A backfill is looked at every 30 s; this one wait is cut short, the rest is the daemon's own.
 QUICK_DAEMON = """
 from dagster._daemon import controller
@@ -38,37 +35,19 @@ main()
 """
 
 
-@dataclass
-class Ui:
-    """A server that answers GraphQL, and what a person does with it."""
-
-    port: int
-    processes: list[subprocess.Popen]
-    log: Path
+class Ui(Servers):
+    """Servers that answer GraphQL, and what a person does with them."""
 
     def ask(self, query, **variables):
         """The answer to one query; its errors fail the test."""
         body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(  # our own server
-            f"http://127.0.0.1:{self.port}/graphql", body, {"content-type": "application/json"}
+        request = urllib.request.Request(  # noqa: S310  # our own server
+            f"{self.url}/graphql", body, {"content-type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310  # as above
             answer = json.load(response)
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
-
-    def wait(self, until, *, seconds, what):
-        """Ask until there is an answer; a dead server or too long a wait fails the test."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            found = until()
-            if found:
-                return found
-            for process in self.processes:
-                if process.poll() is not None:
-                    pytest.fail(f"{process.args} ended\n{self.log.read_text()[-3000:]}")
-            time.sleep(0.2)
-        return pytest.fail(f"no {what} within {seconds} s\n{self.log.read_text()[-3000:]}")
 
     def location(self):
         """The code location once it is loaded, else None."""
@@ -163,50 +142,6 @@ BY_FOLD = """query ($key: AssetKeyInput!) {
   assetNodeOrError(assetKey: $key) {... on AssetNode {staleStatusByPartition}}}"""
 
 
-@contextmanager
-def served(folder, *commands, port, environment):
-    """Start servers, each in a process group of its own, and end just these."""
-    log = folder / "servers.log"
-    processes = []
-    with log.open("w") as file:
-        try:
-            for command in commands:
-                processes.append(  # noqa: PERF401  # those that started must be ended
-                    subprocess.Popen(  # our own interpreter
-                        [sys.executable, *command],
-                        env={**os.environ, **environment, "OMP_NUM_THREADS": "1"},
-                        cwd=REPOSITORY_ROOT,
-                        stdout=file,
-                        stderr=subprocess.STDOUT,
-                        start_new_session=True,
-                    )
-                )
-            yield Ui(port, processes, log)
-        finally:
-            for process in processes:
-                end(process)
-
-
-def end(process):
-    """Interrupt a process group, and kill what is left of it."""
-    for number, seconds in ((signal.SIGINT, 20), (signal.SIGKILL, 5)):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            continue
-    process.wait(5)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def tiny_farm(folder):
     farm = build_farm(folder, n_sessions=4)
     # The servers build the configured backbone: the smallest one that needs no weights.
@@ -222,7 +157,8 @@ def test_the_command_serves_the_graph(tmp_path):
     farm, port = tiny_farm(tmp_path), free_port()
     command = ["-c", COMMAND_LINE, "ui", "--port", str(port)]
     environment = {"BIOMASS_CONFIG": str(farm.folder / "biomass.yaml")}
-    with served(tmp_path, command, port=port, environment=environment) as ui:
+    with served(tmp_path, command, port=port, environment=environment) as servers:
+        ui = Ui(**vars(servers))
         location = ui.wait(ui.location, seconds=90, what="code location")
         assert location["locationOrLoadError"]["__typename"] == "RepositoryLocation"
         assets = ui.assets()
@@ -257,7 +193,8 @@ def ui(farm):
         "BIOMASS_CONFIG": str(farm.folder / "biomass.yaml"),
         "DAGSTER_HOME": str(layout.dagster_home),
     }
-    with served(farm.folder, server, daemon, port=port, environment=environment) as ui:
+    with served(farm.folder, server, daemon, port=port, environment=environment) as servers:
+        ui = Ui(**vars(servers))
         ui.wait(ui.location, seconds=90, what="code location")
         yield ui
 
