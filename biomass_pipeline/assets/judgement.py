@@ -16,7 +16,7 @@ from biomass_pipeline.assets.blueprint import (
 )
 from biomass_pipeline.assets.lesson import Lesson, features_of
 from biomass_pipeline.assets.prediction import judged_state
-from biomass_pipeline.config import fingerprint
+from biomass_pipeline.config import Config, fingerprint, recorded
 from biomass_pipeline.evaluation import (
     AUTO,
     STATE_COLUMN,
@@ -38,7 +38,7 @@ from biomass_pipeline.store import Cache
 
 _GROUP = "judgement"
 # Raise one when its code changes what it holds.
-_POOL_CODE, _METRICS_CODE, _REPORT_CODE = "3", "2", "2"
+_POOL_CODE, _METRICS_CODE, _REPORT_CODE = "3", "3", "2"
 
 
 def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
@@ -86,16 +86,17 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult[dict[str, object]]:
         """Scores, calibration and coverage of every model, beside the floor it has to beat."""
-        model = settings.load().training.model
+        current = blueprint.with_training(settings.load())
         result = evaluate(
             oof_predictions,
             label_table,
             data=config.data,
             evaluation=config.evaluation,
-            selection=selection_of(oof_predictions, model),
+            selection=selection_of(oof_predictions, current.training.model),
         )
         return dg.MaterializeResult(
-            value=result.metrics,
+            value={**result.metrics, "made_of": _made_of(current, blueprint.extraction)},
+            # Of the scores alone: what made them is told beside them, and makes nothing stale.
             data_version=dg.DataVersion(fingerprint(result.metrics)),
             metadata={
                 "scores": dg.MetadataValue.md(markdown_table(result.score_table())),
@@ -168,6 +169,15 @@ _NOT_OF_THE_REPORT: dict[str, bool | set[str]] = {
     "tuning": True,
     "evaluation": {"protocols"},
 }
+
+
+def _made_of(config: Config, extraction: str) -> dict[str, object]:
+    """What the scores were made of, for `biomass diff`."""
+    return {
+        "configuration": recorded(config),
+        "extraction": extraction,
+        "versions": package_versions(),
+    }
 
 
 def _refused(caches: Mapping[int, Cache]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from rich.console import Console
 from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.progress import TerminalReporter, announcer, failure_announcer
 from biomass_pipeline.cli.terminal import open_console, show_table
+from biomass_pipeline.cli.trace import keep_trace
 from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.evaluation import score_table
 from biomass_pipeline.manifest import with_refusals
@@ -53,9 +54,14 @@ def run_stale(
     ):
         wanted = graph.select(select, fold=fold)
         graph.observe()
-        ran = graph.run(wanted, on_step=announcer(console), on_failure=failure_announcer(console))
+        ran = graph.run(
+            wanted,
+            on_step=announcer(console, before=reporter.close),
+            on_failure=failure_announcer(console),
+        )
         extraction = _extraction(graph)
-        if all(verdict.fresh for verdict in graph.verdicts(graph.select())):
+        complete = all(verdict.fresh for verdict in graph.verdicts(graph.select()))
+        if complete:
             FeatureFolder(project.layout).prune(extraction)
     summary = {
         "materialized": [str(node) for node in ran],
@@ -63,6 +69,8 @@ def run_stale(
         "seconds": round(time.monotonic() - started_s, 1),
         **_outcome(project, extraction),
     }
+    if complete:
+        keep_trace(project, n_quarantined=summary["quarantined"])
     if as_json:
         typer.echo(json.dumps(summary))
     else:
@@ -79,9 +87,9 @@ def run_demo(overrides: tuple[str, ...], *, as_json: bool) -> int:
     return run_stale(file, overrides, as_json=as_json)
 
 
-def run_report(config: Path | None, overrides: tuple[str, ...]) -> int:
+def run_report(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
     """Bring the report and what it needs up to date."""
-    return run_stale(config, overrides)
+    return run_stale(config, overrides, as_json=as_json)
 
 
 def _extraction(graph: Graph) -> str:
