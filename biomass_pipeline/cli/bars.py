@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as RichBars
+from rich.table import Table
 from rich.text import Text
 
 _BAR = 12
@@ -23,23 +25,26 @@ class Bars(RichBars):
             console: The terminal.
             name: What stands in front of the bar.
         """
-        self._below = console.width < len(name) + _BAR + _WORDS
-        words = [] if self._below else [TextColumn("{task.fields[told]}", markup=False)]
+        self._least_width = len(name) + _BAR + _WORDS
         super().__init__(
             TextColumn(f"  {name}", markup=False),
             BarColumn(bar_width=_BAR),
             MofNCompleteColumn(),
-            *words,
             console=console,
             transient=True,
         )
         self._bar = self.add_task(name, total=None, told="")
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """The bar, and its words where they are below."""
-        yield self.make_tasks_table(self.tasks)
-        if self._below:
-            yield Text(f"  {self.tasks[0].fields['told']}")
+        """The bar with its words; a terminal may be resized meanwhile."""
+        bar = self.make_tasks_table(self.tasks)
+        words = Text("\n").join(Text(task.fields["told"]) for task in self.tasks)
+        if self.console.width < self._least_width:
+            yield from (bar, Padding(words, (0, 0, 0, 2)))
+            return
+        line = Table.grid(padding=(0, 1))
+        line.add_row(bar, words)
+        yield line
 
     def show(self, done: int, total: int, told: str) -> None:
         """Move it.

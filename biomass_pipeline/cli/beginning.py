@@ -27,7 +27,7 @@ from biomass_pipeline.manifest import (
 _LOOKED_AT = 5
 
 
-def write_configuration(
+def write_configuration(  # noqa: PLR0913  # one argument an option
     images: str,
     labels: str,
     *,

@@ -175,11 +175,9 @@ def _score_rows(paired: Mapping[str, Any]) -> Iterator[list[str]]:
 def _verdict(paired: Mapping[str, Any]) -> str:
     """The interval of the global score in one sentence."""
     score = paired["global"]
-    if score is None:
-        return "The labels have no spread, so there is no score."
-    if score["lower"] is None:
-        return "One group says nothing about others: there is no interval."
-    if score["difference"] == score["lower"] == score["upper"] == 0:
+    if score is None or score["lower"] is None:
+        return "There is no interval: it takes labels with spread, and two groups."
+    if score["difference"] == score["lower"] == score["upper"]:
         return "They predict these photos alike."
     if score["lower"] <= 0 <= score["upper"]:
         return "The difference is within what the choice of groups alone would make."

@@ -1,4 +1,4 @@
-"""The words of the project, read from `glossary.yaml` beside this module: the one source of them."""
+"""The words of the project, read from `glossary.yaml` beside this module."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -1,5 +1,6 @@
 """`--help` of every verb: panels that are read at any width, since nothing in them is cut."""
 
+import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
@@ -40,17 +41,31 @@ def show_help(command: Any, ctx: Any) -> None:  # noqa: ANN401  # typer's types 
     console = Console(highlight=False)
     width = min(console.width, 100)
     console.print()
-    console.print(_wrapped(_usage(command, ctx), width, indent=" "), style="bold", markup=False)
+    console.print(_wrapped(usage(command, ctx), width, indent=" "), style="bold", markup=False)
     console.print()
     for paragraph in (command.help or "").split("\n\n"):
         console.print(_wrapped(" ".join(paragraph.split()), width, indent=" "), markup=False)
         console.print()
+    verbs = command.commands if isinstance(command, TyperGroup) else ()
+    aligned = max(map(len, verbs), default=0)
     for title, rows in _panels(command, ctx):
-        console.print(_panel(title, _listed(rows, width - 4), width))
+        console.print(_panel(title, _listed(rows, width - 4, at_least=aligned), width))
     if shown := read_examples(command.epilog):
         console.print(_panel("Examples", _told(shown, width - 4), width))
     elif command.epilog:
         console.print(_wrapped(command.epilog, width, indent=" "), markup=False)
+
+
+def usage(command: Any, ctx: Any) -> str:  # noqa: ANN401  # as above
+    """How a verb is called, in one line.
+
+    Args:
+        command: A verb or a group of them.
+        ctx: Of a call of it.
+    """
+    pieces = " ".join(command.collect_usage_pieces(ctx))
+    words = re.sub(r"\{(.*?)\}|(?<=\[)([a-z]+)(?=\])", lambda w: (w[1] or w[2]).upper(), pieces)
+    return f"Usage: {ctx.command_path} {words}"
 
 
 def parameter_rows(command: Any, ctx: Any) -> list[tuple[str, str, bool]]:  # noqa: ANN401  # as above
@@ -87,12 +102,6 @@ def purpose(verb: Any) -> str:  # noqa: ANN401  # as above
     return " ".join((verb.help or "").partition("\n\n")[0].split())
 
 
-def _usage(command: Any, ctx: Any) -> str:  # noqa: ANN401  # as above
-    pieces = command.collect_usage_pieces(ctx)
-    words = " ".join(piece.replace("{", "").replace("}", "").strip() for piece in pieces)
-    return f"Usage: {ctx.command_path} {words}"
-
-
 def _panels(command: Any, ctx: Any) -> list[tuple[str, list[Row]]]:  # noqa: ANN401  # as above
     found = parameter_rows(command, ctx)
     arguments = [(names, text) for names, text, argument in found if argument]
@@ -108,9 +117,9 @@ def _panel(title: str, content: RenderableType, width: int) -> Panel:
     )
 
 
-def _listed(rows: Sequence[Row], width: int) -> RenderableType:
+def _listed(rows: Sequence[Row], width: int, *, at_least: int) -> RenderableType:
     """Names beside their help, or above it where there is no room."""
-    names = min(max(len(name) for name, _ in rows), _WIDEST_NAME)
+    names = max(min(max(len(name) for name, _ in rows), _WIDEST_NAME), at_least)
     if width - names - 2 < _LEAST_HELP:
         return Text("\n").join(_stacked(name, text, width) for name, text in rows)
     table = Table.grid(padding=(0, 2))

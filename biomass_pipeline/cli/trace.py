@@ -1,4 +1,4 @@
-"""What a complete run looked at, kept to be compared at a glance: without Dagster, without pixels."""
+"""What a complete run looked at, kept to be compared at a glance, without Dagster."""
 
 import glob
 import hashlib

@@ -40,8 +40,8 @@ class InterruptedRunError(BiomassError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Interrupted. What was finished is kept: photos embedded, epochs trained, tables "
-            "written. `biomass run` goes on from it."
+            "Interrupted. What was finished is kept (photos embedded, epochs trained, tables "
+            "written), and the next `biomass run` goes on from it."
         )
 
 
@@ -52,8 +52,8 @@ class InterruptedCommandError(BiomassError):
 
     def __init__(self, command: str) -> None:
         super().__init__(
-            f"Interrupted. What was finished is kept, and files are written whole or not at all: "
-            f"`{command}` goes on from it."
+            f"Interrupted. What was finished is kept, and files are written whole or not at all; "
+            f"`{command}` begins again with what is there."
         )
 
 
@@ -118,5 +118,5 @@ def _near_name(selection: str, known: Sequence[str]) -> str | None:
     """The known name that is most like a name in a selection that is none."""
     for name in re.findall(r"[a-z_]+", selection.lower()):
         if name not in known and (near := difflib.get_close_matches(name, known, n=1)):
-            return near[0]
+            return str(near[0])
     return None

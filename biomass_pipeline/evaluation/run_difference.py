@@ -151,7 +151,7 @@ def _photos(
     return {
         "added": _ids(other.index.difference(one.index)),
         "removed": _ids(one.index.difference(other.index)),
-        "changed_bytes": _ids(shared[was != now]),
+        "changed_bytes": _ids(shared[np.asarray(was != now, dtype=bool)]),
         "relabelled": _ids(shared[relabelled]),
         "other_fold": _ids(shared[moved]),
     }
