@@ -19,7 +19,7 @@ from biomass_pipeline.cli.options import (
     SetOption,
     texts,
 )
-from biomass_pipeline.cli.terminal import open_console, show_error
+from biomass_pipeline.cli.terminal import loading, open_console, show_error
 from biomass_pipeline.cli.verbs import (
     BEGIN,
     CACHE,
@@ -74,7 +74,8 @@ def biomass(
 )
 def demo(*, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Run the whole graph on generated photos and print the score table."""
-    from biomass_pipeline.cli.running import run_demo  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.running import run_demo  # noqa: PLC0415  # as above
 
     raise typer.Exit(run_demo(texts(set_), as_json=as_json))
 
@@ -203,7 +204,8 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Materialize what is stale or missing, and nothing else."""
-    from biomass_pipeline.cli.running import run_stale  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.running import run_stale  # noqa: PLC0415  # as above
 
     raise typer.Exit(run_stale(config, texts(set_), select=select, fold=fold, as_json=as_json))
 
@@ -231,7 +233,8 @@ def watch(
     as_json: JsonOption = False,
 ) -> None:
     """Keep everything up to date by itself: photos that arrive are run, until Ctrl-C."""
-    from biomass_pipeline.cli.keeping import keep_watch  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.keeping import keep_watch  # noqa: PLC0415  # as above
 
     raise typer.Exit(keep_watch(config, texts(set_), once=once, as_json=as_json))
 
@@ -253,7 +256,8 @@ def validate(
     *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
 ) -> None:
     """Hold photos out in other ways too: new places, later dates, and the optimistic way."""
-    from biomass_pipeline.cli.validating import run_validation  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.validating import run_validation  # noqa: PLC0415  # as above
 
     raise typer.Exit(run_validation(config, texts(set_), as_json=as_json))
 
@@ -284,7 +288,8 @@ def tune(
     as_json: JsonOption = False,
 ) -> None:
     """Search the training settings on inner groups, and write what is recommended."""
-    from biomass_pipeline.cli.validating import run_tuning  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.validating import run_tuning  # noqa: PLC0415  # as above
 
     asked = {"tuning.n_trials": trials, "tuning.timeout_s": timeout}
     wishes = tuple(f"{key}={value}" for key, value in asked.items() if value is not None)

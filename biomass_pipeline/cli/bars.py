@@ -25,6 +25,8 @@ class Bars(RichBars):
             console: The terminal.
             name: What stands in front of the bar.
         """
+        # rich asks for what to show while it sets itself up.
+        self._screen = console
         self._least_width = len(name) + _BAR + _WORDS
         super().__init__(
             TextColumn(f"  {name}", markup=False),
@@ -39,7 +41,7 @@ class Bars(RichBars):
         """The bar with its words; a terminal may be resized meanwhile."""
         bar = self.make_tasks_table(self.tasks)
         words = Text("\n").join(Text(task.fields["told"]) for task in self.tasks)
-        if self.console.width < self._least_width:
+        if self._screen.width < self._least_width:
             yield from (bar, Padding(words, (0, 0, 0, 2)))
             return
         line = Table.grid(padding=(0, 1))

@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from biomass_pipeline.cli.terminal import open_console, show_table
+from biomass_pipeline.cli.terminal import open_console, say, show_table
 from biomass_pipeline.cli.trace import shown
 from biomass_pipeline.cli.verbs import nearest
 from biomass_pipeline.config import DEFAULT_FILE
@@ -95,8 +95,8 @@ def _model(run: ScoredRun, layout: Layout, wanted: str | None) -> str:
 
 
 def _print(console: Console, found: Mapping[str, Any]) -> None:
-    console.print(f"before: {found['before']}", markup=False)
-    console.print(f"after:  {found['after']}", markup=False)
+    say(console, f"before: {found['before']}")
+    say(console, f"after:  {found['after']}")
     _print_made_of(console, found)
     _print_photos(console, found["photos"])
     _print_scores(console, found)
@@ -104,11 +104,11 @@ def _print(console: Console, found: Mapping[str, Any]) -> None:
 
 def _print_made_of(console: Console, found: Mapping[str, Any]) -> None:
     if found["configuration"] is None:
-        console.print(
-            "The configuration behind one of them was not recorded, by an earlier version: "
-            "`biomass run` there records it once something of its scores is stale.",
+        say(
+            console,
+            "The configuration behind one of them was not recorded: it was scored by an earlier "
+            "version. `biomass run` there scores it anew, without training.",
             style="yellow",
-            markup=False,
         )
         return
     rows = [
@@ -149,8 +149,8 @@ def _print_scores(console: Console, found: Mapping[str, Any]) -> None:
         numbers=True,
     )
     for remark in paired["remarks"]:
-        console.print(f"Note: {remark}.", style="yellow", markup=False)
-    console.print(_verdict(paired), markup=False)
+        say(console, f"Note: {remark}.", style="yellow")
+    say(console, _verdict(paired))
 
 
 _COLUMNS = ("difference", "95 % interval", "p")

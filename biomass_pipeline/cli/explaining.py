@@ -1,7 +1,6 @@
 """`explain`: the glossary, a word or all of it."""
 
 import json
-import textwrap
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -10,9 +9,8 @@ import typer
 from rich.console import Console
 
 from biomass_pipeline.cli.glossary import Entry, glossary, look_up
-from biomass_pipeline.cli.terminal import open_console
+from biomass_pipeline.cli.terminal import open_console, say
 
-_WIDEST = 100
 _LABELS = {"unit": "unit", "see": "see", "not": "not", "also": "also called"}
 
 
@@ -36,8 +34,9 @@ def explain_word(word: str, *, as_json: bool) -> None:
     for topic, entries in groupby(glossary(), key=lambda entry: entry.topic):
         console.print(topic, style="bold", markup=False)
         words = ", ".join(entry.word for entry in entries)
-        console.print(_wrapped(words, console, indent="  "), markup=False)
-    console.print("\n`biomass explain WORD` says what one of them means.", markup=False)
+        say(console, f"  {words}")
+    console.print()
+    say(console, "`biomass explain WORD` says what one of them means.")
 
 
 def plain(entry: Entry) -> dict[str, Any]:
@@ -61,16 +60,6 @@ def facts(entry: Entry) -> Iterator[tuple[str, str]]:
 
 def _print_entry(console: Console, entry: Entry) -> None:
     console.print(entry.word, style="bold", markup=False)
-    console.print(_wrapped(entry.meaning, console, indent="  "), markup=False)
+    say(console, f"  {entry.meaning}")
     for label, text in facts(entry):
-        console.print(_wrapped(f"{label}: {text}", console, indent="  "), style="dim", markup=False)
-
-
-def _wrapped(text: str, console: Console, *, indent: str) -> str:
-    """Between words, on a terminal; elsewhere a line is as long as its sentence."""
-    if not console.is_terminal:
-        return indent + text
-    width = min(console.width, _WIDEST)
-    return textwrap.fill(
-        text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-    )
+        say(console, f"  {label}: {text}", style="dim")

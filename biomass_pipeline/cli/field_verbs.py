@@ -16,6 +16,7 @@ from biomass_pipeline.cli.options import (
     WeightsOption,
     texts,
 )
+from biomass_pipeline.cli.terminal import loading
 from biomass_pipeline.cli.verbs import CARRY_AWAY, examples
 
 export_app = typer.Typer(
@@ -46,7 +47,8 @@ def predict(  # noqa: PLR0913  # one argument an option
     as_json: JsonOption = False,
 ) -> None:
     """Predict photos that nobody weighed, into a table."""
-    from biomass_pipeline.cli.predicting import Wish, predict_images  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.predicting import Wish, predict_images  # noqa: PLC0415  # as above
 
     wish = Wish(
         images,
@@ -88,10 +90,11 @@ def calibrate(  # noqa: PLR0913  # one argument an option
     as_json: JsonOption = False,
 ) -> None:
     """Fit predictions to a new site by a few weighed photos of it."""
-    from biomass_pipeline.cli.calibrating import (  # noqa: PLC0415  # as above
-        SiteWish,
-        calibrate_site,
-    )
+    with loading():
+        from biomass_pipeline.cli.calibrating import (  # noqa: PLC0415  # as above
+            SiteWish,
+            calibrate_site,
+        )
 
     wish = SiteWish(
         cuts,

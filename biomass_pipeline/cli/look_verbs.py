@@ -7,6 +7,7 @@ import typer
 
 from biomass_pipeline.cli.completing import complete_word
 from biomass_pipeline.cli.options import ConfigOption, JsonOption, SetOption, texts
+from biomass_pipeline.cli.terminal import loading
 
 
 def status(
@@ -23,12 +24,14 @@ def status(
 ) -> None:
     """Say what is stale and why, without running it."""
     if watch:
-        from biomass_pipeline.cli.watching import watch_extraction  # noqa: PLC0415  # keeps --help fast
+        with loading():
+            from biomass_pipeline.cli.watching import watch_extraction  # noqa: PLC0415  # keeps --help fast
 
         raise typer.Exit(
             watch_extraction(config, texts(set_), interval_s=interval, as_json=as_json)
         )
-    from biomass_pipeline.cli.showing import show_status  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.showing import show_status  # noqa: PLC0415  # as above
 
     raise typer.Exit(show_status(config, texts(set_), as_json=as_json))
 
@@ -37,7 +40,8 @@ def report(
     *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
 ) -> None:
     """Bring the report up to date and say where it is."""
-    from biomass_pipeline.cli.running import run_report  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.running import run_report  # noqa: PLC0415  # as above
 
     raise typer.Exit(run_report(config, texts(set_), as_json=as_json))
 
@@ -50,7 +54,8 @@ def ui(
     as_json: JsonOption = False,
 ) -> None:
     """Open Dagster on 127.0.0.1, with its storage under the root folder."""
-    from biomass_pipeline.cli.serving import serve  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.serving import serve  # noqa: PLC0415  # as above
 
     raise typer.Exit(serve(config, texts(set_), port=port, as_json=as_json))
 
@@ -86,6 +91,7 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Compare two runs: configuration, data, and scores with a paired interval."""
-    from biomass_pipeline.cli.comparing import show_difference  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.comparing import show_difference  # noqa: PLC0415  # as above
 
     raise typer.Exit(show_difference(before, after, model=model, as_json=as_json))

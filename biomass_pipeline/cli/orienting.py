@@ -1,7 +1,6 @@
 """`biomass` alone: where you are and what to do next, in a second, without loading the graph."""
 
 import json
-import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from biomass_pipeline.cli.terminal import open_console
+from biomass_pipeline.cli.terminal import open_console, say
 from biomass_pipeline.cli.trace import Trace, changes, last_trace, look_at, trace_of
 from biomass_pipeline.config import DEFAULT_FILE, DataConfig
 from biomass_pipeline.project import Project
@@ -174,17 +173,7 @@ def _local(trace: Trace) -> str:
 def _print(console: Console, found: Situation) -> None:
     width = console.width if console.is_terminal else 10**6
     for line in _lines(found):
-        indent = " " * (len(line) - len(line.lstrip()))
-        console.print(
-            textwrap.fill(
-                line,
-                width,
-                subsequent_indent=f"{indent}  ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            ),
-            markup=False,
-        )
+        say(console, line)
     console.print("\nNext:", style="bold")
     longest = max(len(command) for command, _ in found.next)
     beside = longest + max(len(what) for _, what in found.next) + 6 <= width

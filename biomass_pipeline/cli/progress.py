@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from biomass_pipeline.cli.bars import Bars, extraction_words, spell
+from biomass_pipeline.cli.terminal import say
 from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.features import Progress
 from biomass_pipeline.mil.progress import TrainingProgress
@@ -74,7 +75,7 @@ class TerminalReporter:
             if self.clock() - last_s >= _PLAIN_EVERY_S:
                 last_s = self.clock()
                 line = f"  fold {fold}: {training_line(progress, pace)}"
-                self.console.print(line, markup=False)
+                say(self.console, line)
 
         return report
 
@@ -116,7 +117,7 @@ class TerminalReporter:
 
     def _line(self, fold: int | None, progress: Progress, elapsed_s: float) -> None:
         line = f"  {part_name(fold)}: {progress_line(progress, elapsed_s)}"
-        self.console.print(line, markup=False)
+        say(self.console, line)
 
 
 def announcer(
@@ -136,7 +137,7 @@ def announcer(
         for verdict in step.verdicts:
             by_reason.setdefault("; ".join(verdict.reasons), []).append(verdict.node.asset)
         for reason, assets in by_reason.items():
-            console.print(f"{step.job}{place}: {', '.join(assets)} ({reason})", markup=False)
+            say(console, f"{step.job}{place}: {', '.join(assets)} ({reason})")
 
     return announce
 
@@ -146,7 +147,7 @@ def failure_announcer(console: Console) -> Callable[[Step, BiomassError], None]:
 
     def announce(step: Step, _: BiomassError) -> None:
         if step.fold is not None:
-            console.print(f"{step} failed; the others go on", markup=False)
+            say(console, f"{step} failed; the others go on")
 
     return announce
 

@@ -146,7 +146,8 @@ def _photos(
     ]
     was, now = (column.reindex(shared).to_numpy(dtype=object) for column in bytes_of)
     true_was, true_now = (_array(part.loc[shared], "y_true", targets) for part in cells)
-    relabelled = ~np.isclose(true_was, true_now, rtol=0, atol=1e-9, equal_nan=True).all(axis=1)
+    alike = np.isclose(true_was, true_now, rtol=0, atol=1e-9, equal_nan=True)
+    relabelled = np.asarray(~alike.all(axis=1), dtype=bool)
     moved = one.loc[shared, ("fold", "")].to_numpy() != other.loc[shared, ("fold", "")].to_numpy()
     return {
         "added": _ids(other.index.difference(one.index)),
