@@ -92,6 +92,11 @@ class Layout:
         return self.root / ".image_hashes.parquet"
 
     @property
+    def last_run(self) -> Path:
+        """What the last complete `biomass run` looked at; may be deleted at any time."""
+        return self.dagster_home / "last_run.json"
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's own storage for this project."""
         return self.root / "dagster"

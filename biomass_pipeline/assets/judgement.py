@@ -15,7 +15,7 @@ from biomass_pipeline.assets.blueprint import (
 from biomass_pipeline.assets.lesson import Lesson, features_of
 from biomass_pipeline.assets.pages import picture_of, scores_of, scores_page
 from biomass_pipeline.assets.prediction import judged_state
-from biomass_pipeline.config import fingerprint
+from biomass_pipeline.config import Config, fingerprint, recorded
 from biomass_pipeline.evaluation import (
     AUTO,
     STATE_COLUMN,
@@ -98,16 +98,17 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         R² has no unit: 1 is perfect, 0 is no better than one mean for everything. Errors are in
         the targets' units and in kg of dry matter a hectare. Made of the pooled predictions.
         """
-        model = settings.load().training.model
+        current = blueprint.with_training(settings.load())
         result = evaluate(
             oof_predictions,
             label_table,
             data=config.data,
             evaluation=config.evaluation,
-            selection=selection_of(oof_predictions, model),
+            selection=selection_of(oof_predictions, current.training.model),
         )
         return dg.MaterializeResult(
-            value=result.metrics,
+            value={**result.metrics, "made_of": _made_of(current, blueprint.extraction)},
+            # Of the scores alone: what made them is told beside them, and makes nothing stale.
             data_version=dg.DataVersion(fingerprint(result.metrics)),
             metadata={
                 "scores": scores_of(result.score_table()),
@@ -181,6 +182,15 @@ _NOT_OF_THE_REPORT: dict[str, bool | set[str]] = {
     "tuning": True,
     "evaluation": {"protocols"},
 }
+
+
+def _made_of(config: Config, extraction: str) -> dict[str, object]:
+    """What the scores were made of, for `biomass diff`."""
+    return {
+        "configuration": recorded(config),
+        "extraction": extraction,
+        "versions": package_versions(),
+    }
 
 
 def _refused(caches: Mapping[int, Cache]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The verbs, their options and their exit codes."""
+"""The verbs, the panel each is listed in, their options and their exit codes."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from biomass_pipeline import __version__
+from biomass_pipeline.cli import look_verbs
 from biomass_pipeline.cli.cache_verbs import cache_app
 from biomass_pipeline.cli.field_verbs import calibrate, export_app, predict
 from biomass_pipeline.cli.options import (
@@ -18,39 +19,84 @@ from biomass_pipeline.cli.options import (
     SetOption,
     texts,
 )
-from biomass_pipeline.cli.terminal import open_console, show_error
+from biomass_pipeline.cli.terminal import loading, open_console, show_error
+from biomass_pipeline.cli.verbs import (
+    BEGIN,
+    CACHE,
+    CARRY_AWAY,
+    LOOK,
+    NEW_PHOTOS,
+    RUN,
+    command_of,
+    examples,
+)
 from biomass_pipeline.errors import BiomassError
 
 app = typer.Typer(
     name="biomass",
-    help="Field photos and weighed grams to honest, always-current biomass predictions.",
-    no_args_is_help=True,
+    epilog=examples(
+        ("biomass", "where am I, and what is next?"),
+        ("biomass demo", "everything, on generated photos"),
+        ("biomass run --help", "the options of a verb, with examples"),
+        ("biomass explain bag", "a word that you met and do not know"),
+    ),
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-app.add_typer(cache_app, name="cache")
-app.add_typer(export_app, name="export")
 
 
 @app.callback(invoke_without_command=True)
-def version(
-    *, show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+def biomass(
+    ctx: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Field photos and weighed grams to honest, always-current biomass predictions."""
-    if show:
+    """Field photos and weighed grams to honest, always-current biomass predictions.
+
+    Without a verb: where you are, and what to do next.
+    """
+    if version:
         typer.echo(__version__)
         raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        from biomass_pipeline.cli.orienting import orient  # noqa: PLC0415  # keeps --help fast
+
+        raise typer.Exit(orient(as_json=as_json))
 
 
-@app.command()
+@app.command(
+    rich_help_panel=BEGIN,
+    epilog=examples(
+        ("biomass demo", "write photos to data/demo and run everything on them"),
+        ("biomass demo --set training.n_seeds=5", "five networks a fold, as real runs have"),
+        ("biomass demo --json", "the scores for a program"),
+    ),
+)
 def demo(*, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Run the whole graph on generated photos and print the score table."""
-    from biomass_pipeline.cli.running import run_demo  # noqa: PLC0415  # keeps --help fast
+    with loading():
+        from biomass_pipeline.cli.running import run_demo  # noqa: PLC0415  # as above
 
     raise typer.Exit(run_demo(texts(set_), as_json=as_json))
 
 
-@app.command()
+@app.command(
+    rich_help_panel=BEGIN,
+    epilog=examples(
+        (
+            "biomass init --images photos/ --labels labels.csv",
+            "look at the data and write biomass.yaml",
+        ),
+        (
+            "biomass init --images photos/ --labels labels.csv --target mass_g --group field",
+            "what is predicted, and what is held out together",
+        ),
+        (
+            "biomass init --images 's3://farm/*.jpg' --labels s3://farm/labels.csv -o farm.yaml",
+            "photos that are elsewhere, another file",
+        ),
+    ),
+)
 def init(  # noqa: PLR0913  # one argument an option
     *,
     images: Annotated[str, typer.Option(help="Folder, glob or fsspec URL of the photos.")],
@@ -62,6 +108,7 @@ def init(  # noqa: PLR0913  # one argument an option
         "biomass.yaml"
     ),
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Look at photos and labels and write a commented configuration."""
     from biomass_pipeline.cli.beginning import write_configuration  # noqa: PLC0415  # as above
@@ -73,10 +120,27 @@ def init(  # noqa: PLR0913  # one argument an option
         wishes={"targets": texts(target), "groups": texts(group)},
         output=output,
         force=force,
+        as_json=as_json,
     )
 
 
-@app.command()
+@app.command(
+    rich_help_panel=BEGIN,
+    epilog=examples(
+        (
+            "biomass doctor",
+            "what is wrong, and what to do",
+        ),
+        (
+            "biomass doctor --bench --photos photos/",
+            "how long these photos take on this machine",
+        ),
+        (
+            "biomass doctor --bench --model dinov2_vits14_reg --model dinov2_vitl14_reg",
+            "two networks compared, untrained",
+        ),
+    ),
+)
 def doctor(
     *,
     config: ConfigOption = None,
@@ -110,7 +174,27 @@ def doctor(
     raise typer.Exit(diagnose(config, texts(set_), as_json=as_json))
 
 
-@app.command()
+@app.command(
+    rich_help_panel=RUN,
+    epilog=examples(
+        (
+            "biomass run",
+            "whatever is stale or missing",
+        ),
+        (
+            "biomass run --select feature_cache",
+            "features and nothing else",
+        ),
+        (
+            "biomass run --select mil_checkpoint+ --fold 0",
+            "one fold's network and what follows from it",
+        ),
+        (
+            "biomass run --set training.epochs=5",
+            "one run with another setting",
+        ),
+    ),
+)
 def run(
     *,
     config: ConfigOption = None,
@@ -120,37 +204,25 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Materialize what is stale or missing, and nothing else."""
-    from biomass_pipeline.cli.running import run_stale  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.running import run_stale  # noqa: PLC0415  # as above
 
     raise typer.Exit(run_stale(config, texts(set_), select=select, fold=fold, as_json=as_json))
 
 
-@app.command()
-def status(
-    *,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Follow what is being extracted, until it ends.")
-    ] = False,
-    interval: Annotated[
-        float, typer.Option(min=0.1, help="With --watch: seconds from look to look.")
-    ] = 5.0,
-    as_json: JsonOption = False,
-) -> None:
-    """Say what is stale and why, without running it."""
-    if watch:
-        from biomass_pipeline.cli.watching import watch_extraction  # noqa: PLC0415  # as above
-
-        raise typer.Exit(
-            watch_extraction(config, texts(set_), interval_s=interval, as_json=as_json)
-        )
-    from biomass_pipeline.cli.showing import show_status  # noqa: PLC0415  # as above
-
-    raise typer.Exit(show_status(config, texts(set_), as_json=as_json))
-
-
-@app.command()
+@app.command(
+    rich_help_panel=RUN,
+    epilog=examples(
+        (
+            "biomass watch",
+            "keep everything up to date, until Ctrl-C",
+        ),
+        (
+            "biomass watch --once --json",
+            "one round, told to a program: for cron",
+        ),
+    ),
+)
 def watch(
     *,
     config: ConfigOption = None,
@@ -161,30 +233,48 @@ def watch(
     as_json: JsonOption = False,
 ) -> None:
     """Keep everything up to date by itself: photos that arrive are run, until Ctrl-C."""
-    from biomass_pipeline.cli.keeping import keep_watch  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.keeping import keep_watch  # noqa: PLC0415  # as above
 
     raise typer.Exit(keep_watch(config, texts(set_), once=once, as_json=as_json))
 
 
-@app.command()
-def report(*, config: ConfigOption = None, set_: SetOption = None) -> None:
-    """Bring the report up to date and say where it is."""
-    from biomass_pipeline.cli.running import run_report  # noqa: PLC0415  # as above
-
-    raise typer.Exit(run_report(config, texts(set_)))
-
-
-@app.command()
+@app.command(
+    rich_help_panel=RUN,
+    epilog=examples(
+        (
+            "biomass validate",
+            "new places, later dates, and random folds beside the score",
+        ),
+        (
+            "biomass validate --json",
+            "the same for a program",
+        ),
+    ),
+)
 def validate(
     *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
 ) -> None:
     """Hold photos out in other ways too: new places, later dates, and the optimistic way."""
-    from biomass_pipeline.cli.validating import run_validation  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.validating import run_validation  # noqa: PLC0415  # as above
 
     raise typer.Exit(run_validation(config, texts(set_), as_json=as_json))
 
 
-@app.command()
+@app.command(
+    rich_help_panel=RUN,
+    epilog=examples(
+        (
+            "biomass tune --trials 50",
+            "search, and write tuning/best.yaml",
+        ),
+        (
+            "biomass tune --timeout 3600",
+            "as many trials as an hour allows",
+        ),
+    ),
+)
 def tune(
     *,
     config: ConfigOption = None,
@@ -198,42 +288,85 @@ def tune(
     as_json: JsonOption = False,
 ) -> None:
     """Search the training settings on inner groups, and write what is recommended."""
-    from biomass_pipeline.cli.validating import run_tuning  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.validating import run_tuning  # noqa: PLC0415  # as above
 
     asked = {"tuning.n_trials": trials, "tuning.timeout_s": timeout}
     wishes = tuple(f"{key}={value}" for key, value in asked.items() if value is not None)
     raise typer.Exit(run_tuning(config, texts(set_) + wishes, as_json=as_json))
 
 
-@app.command()
-def ui(
-    *,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
-) -> None:
-    """Open Dagster on 127.0.0.1, with its storage under the root folder."""
-    from biomass_pipeline.cli.serving import serve  # noqa: PLC0415  # as above
-
-    raise typer.Exit(serve(config, texts(set_), port=port))
-
-
-app.command()(predict)
-app.command()(calibrate)
-
-
-@app.command()
-def backbones(*, as_json: JsonOption = False) -> None:
-    """List the backbones: width, patch size, licence, and where their weights are."""
-    from biomass_pipeline.cli.backbones import show_backbones  # noqa: PLC0415  # as above
-
-    show_backbones(as_json=as_json)
+app.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        ("biomass status", "what is stale and why, without running it"),
+        ("biomass status --watch", "follow an extraction of any process"),
+        ("biomass status --json", "for a program"),
+    ),
+)(look_verbs.status)
+app.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        ("biomass report", "bring it up to date and say where it is"),
+        ("biomass report --json", "where it is, for a program"),
+    ),
+)(look_verbs.report)
+app.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        ("biomass ui", "the graph in a browser, on port 3000"),
+        ("biomass ui --port 3001", "beside another one"),
+    ),
+)(look_verbs.ui)
+app.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        ("biomass diff data/before data/after", "two root folders"),
+        ("biomass diff data/before data/after --model ridge --json", "one model, for a program"),
+    ),
+)(look_verbs.diff)
+app.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        ("biomass explain", "all words"),
+        ("biomass explain bag", "one of them"),
+        ("biomass explain conformal interval --json", "for a program"),
+    ),
+)(look_verbs.explain)
+app.command(
+    rich_help_panel=BEGIN,
+    epilog=examples(
+        ("biomass backbones", "names, widths, licences, and where the weights are"),
+        ("biomass backbones --json", "for a program"),
+    ),
+)(look_verbs.backbones)
+app.command(
+    rich_help_panel=NEW_PHOTOS,
+    epilog=examples(
+        ("biomass predict new/ -o out.csv", "by the project's own models"),
+        ("biomass predict new/ --bundle bundle/ -o out.csv", "by models that were carried here"),
+        (
+            "biomass predict new/ --by paddock --table photos.csv -o paddocks.csv",
+            "means of paddocks",
+        ),
+        ("biomass predict 'new/*.jpg' --site site.json -o out.parquet", "fitted to a new site"),
+    ),
+)(predict)
+app.command(
+    rich_help_panel=NEW_PHOTOS,
+    epilog=examples(
+        ("biomass calibrate --images new/ --cuts cuts.csv -o site.json", "fit to a few cuts"),
+        ("biomass calibrate --cuts cuts.csv --next 10 -o site.json", "and propose ten more"),
+    ),
+)(calibrate)
+app.add_typer(export_app, name="export", rich_help_panel=CARRY_AWAY)
+app.add_typer(cache_app, name="cache", rich_help_panel=CACHE)
 
 
 def main() -> None:
     """Run a verb; a person's mistake is one message and an exit code, never a traceback."""
     try:
-        app(prog_name="biomass")
+        command_of(app)(prog_name="biomass")
     except BiomassError as error:
         if "--json" in sys.argv:
             typer.echo(json.dumps({"error": str(error), "kind": type(error).__name__}))

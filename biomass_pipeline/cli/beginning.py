@@ -1,5 +1,6 @@
 """`init`: look at photos and labels, and write a commented configuration."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,7 +27,7 @@ from biomass_pipeline.manifest import (
 _LOOKED_AT = 5
 
 
-def write_configuration(
+def write_configuration(  # noqa: PLR0913  # one argument an option
     images: str,
     labels: str,
     *,
@@ -34,6 +35,7 @@ def write_configuration(
     wishes: Mapping[str, Sequence[str]],
     output: Path,
     force: bool,
+    as_json: bool = False,
 ) -> None:
     """Write `biomass.yaml` for this data and say what was found.
 
@@ -44,6 +46,7 @@ def write_configuration(
         wishes: `targets` and `groups` that the user named.
         output: The configuration to write.
         force: Whether a file there may be overwritten.
+        as_json: Say it to a program.
     """
     if output.exists() and not force:
         raise FileInTheWayError(output, option="--force")
@@ -67,6 +70,10 @@ def write_configuration(
     parse_config(sections, source=str(output))
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(_commented(sections), encoding="utf-8")
+    if as_json:
+        told = {"configuration": str(output), "n_groups": groups, "size_px": [height_px, width_px]}
+        typer.echo(json.dumps(told | sections))
+        return
     names = ", ".join(f"{target['name']} ({target['unit']})" for target in data["targets"])
     typer.echo(
         f"Wrote {output}: {data['layout']} labels of {names}, {groups} groups by "

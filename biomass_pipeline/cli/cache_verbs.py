@@ -4,19 +4,24 @@ from typing import Annotated
 
 import typer
 
-from biomass_pipeline.cli.options import (
-    ConfigOption,
-    JsonOption,
-    SetOption,
-    texts,
-)
+from biomass_pipeline.cli.options import ConfigOption, JsonOption, SetOption, texts
+from biomass_pipeline.cli.verbs import CACHE, examples
 
 cache_app = typer.Typer(
-    help="Look at the feature cache, mend it, clear it up.", no_args_is_help=True
+    help="Look at the feature cache, mend it, clear it up.",
+    no_args_is_help=True,
+    epilog=examples(("biomass cache verify --help", "options and examples of one of them")),
 )
 
 
-@cache_app.command("info")
+@cache_app.command(
+    "info",
+    rich_help_panel=CACHE,
+    epilog=examples(
+        ("biomass cache info", "each fold's file: photos, rows, width, size"),
+        ("biomass cache info --json", "for a program"),
+    ),
+)
 def cache_info(
     *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
 ) -> None:
@@ -26,7 +31,14 @@ def cache_info(
     raise typer.Exit(show_cache(config, texts(set_), as_json=as_json))
 
 
-@cache_app.command("verify")
+@cache_app.command(
+    "verify",
+    rich_help_panel=CACHE,
+    epilog=examples(
+        ("biomass cache verify", "read all rows against their checksums"),
+        ("biomass cache verify --repair", "and embed again what is damaged"),
+    ),
+)
 def cache_verify(
     *,
     config: ConfigOption = None,
@@ -43,7 +55,14 @@ def cache_verify(
     raise typer.Exit(look(config, texts(set_), as_json=as_json))
 
 
-@cache_app.command("prune")
+@cache_app.command(
+    "prune",
+    rich_help_panel=CACHE,
+    epilog=examples(
+        ("biomass cache prune", "list what nothing needs, and ask"),
+        ("biomass cache prune --yes", "and do not ask"),
+    ),
+)
 def cache_prune(
     *,
     config: ConfigOption = None,

@@ -16,8 +16,14 @@ from biomass_pipeline.cli.options import (
     WeightsOption,
     texts,
 )
+from biomass_pipeline.cli.terminal import loading
+from biomass_pipeline.cli.verbs import CARRY_AWAY, examples
 
-export_app = typer.Typer(help="Write what others need, to carry away.", no_args_is_help=True)
+export_app = typer.Typer(
+    help="Write what others need, to carry away.",
+    no_args_is_help=True,
+    epilog=examples(("biomass export model --help", "options and examples of one of them")),
+)
 
 
 def predict(  # noqa: PLR0913  # one argument an option
@@ -41,7 +47,8 @@ def predict(  # noqa: PLR0913  # one argument an option
     as_json: JsonOption = False,
 ) -> None:
     """Predict photos that nobody weighed, into a table."""
-    from biomass_pipeline.cli.predicting import Wish, predict_images  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.predicting import Wish, predict_images  # noqa: PLC0415  # as above
 
     wish = Wish(
         images,
@@ -83,10 +90,11 @@ def calibrate(  # noqa: PLR0913  # one argument an option
     as_json: JsonOption = False,
 ) -> None:
     """Fit predictions to a new site by a few weighed photos of it."""
-    from biomass_pipeline.cli.calibrating import (  # noqa: PLC0415  # as above
-        SiteWish,
-        calibrate_site,
-    )
+    with loading():
+        from biomass_pipeline.cli.calibrating import (  # noqa: PLC0415  # as above
+            SiteWish,
+            calibrate_site,
+        )
 
     wish = SiteWish(
         cuts,
@@ -105,7 +113,14 @@ def calibrate(  # noqa: PLR0913  # one argument an option
     raise typer.Exit(calibrate_site(wish, as_json=as_json))
 
 
-@export_app.command("model")
+@export_app.command(
+    "model",
+    rich_help_panel=CARRY_AWAY,
+    epilog=examples(
+        ("biomass export model -o bundle/", "the trained models in a folder"),
+        ("biomass export model -o bundle/ --force", "replace the one that is there"),
+    ),
+)
 def export_model(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="A new or empty folder.")],

@@ -5,17 +5,30 @@ from typing import Annotated
 
 import typer
 
+from biomass_pipeline.cli.completing import complete_assignment, complete_selection
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="Configuration; else BIOMASS_CONFIG, ./biomass.yaml."),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Override a field, for example training.epochs=5. Repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a field, for example training.epochs=5. Repeatable.",
+        autocompletion=complete_assignment,
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 SelectOption = Annotated[
-    str | None, typer.Option("--select", help="Assets, in Dagster's syntax: feature_cache+")
+    str | None,
+    typer.Option(
+        "--select",
+        metavar="ASSETS",
+        help="Assets, in Dagster's syntax: feature_cache+",
+        autocompletion=complete_selection,
+    ),
 ]
 FoldOption = Annotated[int | None, typer.Option("--fold", help="Only this fold.")]
 BundleOption = Annotated[

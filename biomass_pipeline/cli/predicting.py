@@ -11,9 +11,8 @@ from typing import Any
 import pandas as pd
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 
+from biomass_pipeline.cli.bars import Bars, extraction_words
 from biomass_pipeline.cli.terminal import open_console
 from biomass_pipeline.errors import TableKindError
 from biomass_pipeline.features import Progress
@@ -204,15 +203,7 @@ def shown_on(console: Console, stack: ExitStack) -> Callable[[Progress], None]:
 
 
 def _bar(console: Console, stack: ExitStack) -> Callable[[Progress], None]:
-    bars = Bars(
-        TextColumn("  photos"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
-    task = bars.add_task("extraction", total=None)
+    bars, started_s = Bars(console, "embedding"), time.monotonic()
     started = list[bool]()
 
     def report(progress: Progress) -> None:
@@ -220,7 +211,11 @@ def _bar(console: Console, stack: ExitStack) -> Callable[[Progress], None]:
             started.append(True)
             # However this ends: a bar hides the cursor while it moves.
             stack.enter_context(bars)
-        bars.update(task, completed=progress.n_photos, total=progress.total_photos)
+        elapsed_s = time.monotonic() - started_s
+        told = extraction_words(
+            progress.n_photos, progress.n_tiles, progress.total_tiles, elapsed_s
+        )
+        bars.show(progress.n_photos, progress.total_photos, told)
 
     return report
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 
+from biomass_pipeline.cli.bars import Bars, extraction_words, spell
+from biomass_pipeline.cli.terminal import say
 from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.features import Progress
 from biomass_pipeline.mil.progress import TrainingProgress
@@ -19,7 +19,7 @@ _PLAIN_EVERY_S = 10.0
 
 @dataclass
 class TerminalReporter:
-    """Extraction as a bar on a terminal, and as a line now and then elsewhere."""
+    """Extraction and training as bars on a terminal, and as a line now and then elsewhere."""
 
     console: Console
     n_embedded: int = 0
@@ -27,7 +27,7 @@ class TerminalReporter:
     _open: list[Bars] = field(default_factory=list)
 
     def close(self) -> None:
-        """Stop the bars of extractions that did not end: a bar hides the cursor while it moves."""
+        """Stop the bars that are still there: a bar hides the cursor while it moves."""
         while self._open:
             self._open.pop().stop()
 
@@ -44,7 +44,29 @@ class TerminalReporter:
         return report
 
     def training(self, fold: int) -> Callable[[TrainingProgress], None]:
-        """A line now and then for the training of one fold's networks."""
+        """A callback for the training of one fold's networks: a bar, or a line now and then."""
+        self.close()
+        return self._training_bar(fold) if self.console.is_terminal else self._training_lines(fold)
+
+    def _training_bar(self, fold: int) -> Callable[[TrainingProgress], None]:
+        """Over all epochs that may come; it jumps where a network stops early."""
+        bars, pace = Bars(self.console, f"fold {fold}"), Pace(self.clock)
+
+        def report(progress: TrainingProgress) -> None:
+            pace.step()
+            self._start(bars)
+            total = progress.n_networks * progress.most_epochs
+            left = progress.most_epochs_left
+            bars.show(
+                total - left,
+                total,
+                f"epochs, {1 / max(pace.epoch_s, 1e-9):.1f}/s, network {progress.network} of "
+                f"{progress.n_networks}, at most {spell(left * pace.epoch_s)} left",
+            )
+
+        return report
+
+    def _training_lines(self, fold: int) -> Callable[[TrainingProgress], None]:
         pace, last_s = Pace(self.clock), self.clock()
 
         def report(progress: TrainingProgress) -> None:
@@ -53,38 +75,29 @@ class TerminalReporter:
             if self.clock() - last_s >= _PLAIN_EVERY_S:
                 last_s = self.clock()
                 line = f"  fold {fold}: {training_line(progress, pace)}"
-                self.console.print(line, markup=False)
+                say(self.console, line)
 
         return report
 
+    def _start(self, bars: Bars) -> None:
+        if bars not in self._open:
+            self._open.append(bars)
+            bars.start()
+
     def _bar(self, fold: int | None) -> Callable[[Progress], None]:
-        bars = Bars(
-            TextColumn(f"  {part_name(fold)}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("photos, {task.fields[photos_s]:.1f} photos/s,"),
-            TextColumn("{task.fields[tiles_s]:.0f} tiles/s,"),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-        )
-        task = bars.add_task("extraction", total=None, photos_s=0.0, tiles_s=0.0)
-        started_s = self.clock()
+        bars, started_s = Bars(self.console, part_name(fold)), self.clock()
 
         def report(progress: Progress) -> None:
             elapsed_s = max(self.clock() - started_s, 1e-9)
-            done = progress.n_photos == progress.total_photos
-            if bars not in self._open:
-                self._open.append(bars)
-                bars.start()
-            bars.update(
-                task,
-                completed=progress.n_photos,
-                total=progress.total_photos,
-                photos_s=progress.n_photos / elapsed_s,
-                tiles_s=progress.n_tiles / elapsed_s,
+            self._start(bars)
+            bars.show(
+                progress.n_photos,
+                progress.total_photos,
+                extraction_words(
+                    progress.n_photos, progress.n_tiles, progress.total_tiles, elapsed_s
+                ),
             )
-            if done:
+            if progress.n_photos == progress.total_photos:
                 self.close()
                 self._line(fold, progress, elapsed_s)
 
@@ -104,19 +117,27 @@ class TerminalReporter:
 
     def _line(self, fold: int | None, progress: Progress, elapsed_s: float) -> None:
         line = f"  {part_name(fold)}: {progress_line(progress, elapsed_s)}"
-        self.console.print(line, markup=False)
+        say(self.console, line)
 
 
-def announcer(console: Console) -> Callable[[Step], None]:
-    """Says of each Dagster run what it materializes and why, assets of one reason in one line."""
+def announcer(
+    console: Console, *, before: Callable[[], None] = lambda: None
+) -> Callable[[Step], None]:
+    """Says of each Dagster run what it materializes and why, assets of one reason in one line.
+
+    Args:
+        console: Where to.
+        before: Called first, to clear away the bar of the run before.
+    """
 
     def announce(step: Step) -> None:
+        before()
         place = "" if step.fold is None else f" {_part(step.fold)}"
         by_reason: dict[str, list[str]] = {}
         for verdict in step.verdicts:
             by_reason.setdefault("; ".join(verdict.reasons), []).append(verdict.node.asset)
         for reason, assets in by_reason.items():
-            console.print(f"{step.job}{place}: {', '.join(assets)} ({reason})", markup=False)
+            say(console, f"{step.job}{place}: {', '.join(assets)} ({reason})")
 
     return announce
 
@@ -126,7 +147,7 @@ def failure_announcer(console: Console) -> Callable[[Step, BiomassError], None]:
 
     def announce(step: Step, _: BiomassError) -> None:
         if step.fold is not None:
-            console.print(f"{step} failed; the others go on", markup=False)
+            say(console, f"{step} failed; the others go on")
 
     return announce
 

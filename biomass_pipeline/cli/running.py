@@ -14,7 +14,8 @@ from rich.console import Console
 
 from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.progress import TerminalReporter, announcer, failure_announcer
-from biomass_pipeline.cli.terminal import open_console, show_table
+from biomass_pipeline.cli.terminal import open_console, say, show_table
+from biomass_pipeline.cli.trace import keep_trace
 from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.evaluation import score_table
 from biomass_pipeline.manifest import with_refusals
@@ -53,9 +54,14 @@ def run_stale(
     ):
         wanted = graph.select(select, fold=fold)
         graph.observe()
-        ran = graph.run(wanted, on_step=announcer(console), on_failure=failure_announcer(console))
+        ran = graph.run(
+            wanted,
+            on_step=announcer(console, before=reporter.close),
+            on_failure=failure_announcer(console),
+        )
         extraction = _extraction(graph)
-        if all(verdict.fresh for verdict in graph.verdicts(graph.select())):
+        complete = all(verdict.fresh for verdict in graph.verdicts(graph.select()))
+        if complete:
             FeatureFolder(project.layout).prune(extraction)
     summary = {
         "materialized": [str(node) for node in ran],
@@ -63,6 +69,8 @@ def run_stale(
         "seconds": round(time.monotonic() - started_s, 1),
         **_outcome(project, extraction),
     }
+    if complete:
+        keep_trace(project, n_quarantined=summary["quarantined"])
     if as_json:
         typer.echo(json.dumps(summary))
     else:
@@ -79,9 +87,9 @@ def run_demo(overrides: tuple[str, ...], *, as_json: bool) -> int:
     return run_stale(file, overrides, as_json=as_json)
 
 
-def run_report(config: Path | None, overrides: tuple[str, ...]) -> int:
+def run_report(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
     """Bring the report and what it needs up to date."""
-    return run_stale(config, overrides)
+    return run_stale(config, overrides, as_json=as_json)
 
 
 def _extraction(graph: Graph) -> str:
@@ -142,28 +150,27 @@ def _print_summary(console: Console, project: Project, summary: dict[str, Any]) 
     count = len(summary["materialized"])
     done = f"{count} materializations" if count else "Everything is up to date: nothing ran"
     embedded = f"{summary['photos_embedded']} photos embedded"
-    console.print(f"{done}, {embedded}, {summary['seconds']} s.")
+    say(console, f"{done}, {embedded}, {summary['seconds']} s.")
     if summary["metrics"]:
         print_scores(console, summary["metrics"])
-        console.print(f"Report: {summary['report']}", markup=False)
+        say(console, f"Report: {summary['report']}")
     if summary["unlabelled"]["photos"]:
         found = summary["unlabelled"]
-        console.print(
-            f"Photos without labels: {found['photos']} predicted in {found['predictions']}",
-            markup=False,
+        say(
+            console, f"Photos without labels: {found['photos']} predicted in {found['predictions']}"
         )
     if project.config.backbone.random_weights:
-        console.print("RANDOM WEIGHTS: an untrained network, for tests only.", style="yellow")
+        say(console, "RANDOM WEIGHTS: an untrained network, for tests only.", style="yellow")
     if summary["quarantine"]:
         _print_quarantine(console, summary["quarantine"])
 
 
 def _print_quarantine(console: Console, quarantine: list[dict[str, str]]) -> None:
-    console.print(f"Quarantined, so never trained on: {len(quarantine)}.", style="yellow")
+    say(console, f"Quarantined, so never trained on: {len(quarantine)}.", style="yellow")
     for row in quarantine[:_SHOWN]:
-        console.print(f"  {row['path']}: {row['reason']}", markup=False)
+        say(console, f"  {row['path']}: {row['reason']}")
     if (rest := len(quarantine) - _SHOWN) > 0:
-        console.print(f"  and {rest} more, listed in the report.")
+        say(console, f"  and {rest} more, listed in the report.")
 
 
 def print_scores(console: Console, metrics: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """`ui`: Dagster's webserver and daemon on this project, on 127.0.0.1 only."""
 
+import json
 import os
 import subprocess
 import sys
@@ -27,7 +28,7 @@ class Server:
     environment: dict[str, str]
 
 
-def serve(config: Path | None, overrides: tuple[str, ...], *, port: int) -> int:
+def serve(config: Path | None, overrides: tuple[str, ...], *, port: int, as_json: bool) -> int:
     """Run `dagster dev` until it is interrupted.
 
     Returns:
@@ -43,7 +44,11 @@ def serve(config: Path | None, overrides: tuple[str, ...], *, port: int) -> int:
         exclusive(project.layout, graph.instance),
     ):
         pass
-    typer.echo(f"Dagster on http://{_HOST}:{port}, storage in {project.layout.dagster_home}")
+    url, storage = f"http://{_HOST}:{port}", project.layout.dagster_home
+    if as_json:
+        typer.echo(json.dumps({"url": url, "storage": str(storage)}))
+    else:
+        typer.echo(f"Dagster on {url}, storage in {storage}; Ctrl-C ends it.")
     try:
         done = subprocess.run(  # noqa: S603  # our own interpreter and arguments
             server.command, env=server.environment, check=False

@@ -1,7 +1,8 @@
 """What the verbs print on: boxes and colours on a terminal, aligned plain lines elsewhere."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from rich import box
 from rich.console import Console
@@ -10,11 +11,24 @@ from rich.text import Text
 
 _COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red", "stale": "yellow", "missing": "red"}
 _GAP = "  "
+# Lines longer than this are hard to read, however wide a terminal is.
+_WIDEST = 100
 
 
 def open_console(*, stderr: bool = False) -> Console:
     """A console on standard output, or on standard error where that is left to a program."""
     return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Show on a terminal that the program is still getting ready: its libraries take seconds."""
+    console = open_console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status("loading"):
+        yield
 
 
 def show_table(
@@ -45,6 +59,27 @@ def show_table(
     for row in rows:
         table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
     console.print(table, soft_wrap=False)
+
+
+def say(console: Console, text: str, *, style: str = "") -> None:
+    """Print a line: on a terminal wrapped between words, elsewhere as it is.
+
+    Args:
+        console: Where to.
+        text: What follows its first line is indented two more than it is.
+        style: Its colour.
+    """
+    if console.is_terminal:
+        indent = " " * (len(text) - len(text.lstrip()) + 2)
+        width = min(console.width, _WIDEST)
+        text = textwrap.fill(
+            text,
+            width,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    console.print(text, style=style, markup=False)
 
 
 def show_error(console: Console, message: str) -> None:

@@ -31,6 +31,7 @@ from biomass_pipeline.config.loading import (
     load_config,
     parse_config,
 )
+from biomass_pipeline.config.record import differing, recorded
 from biomass_pipeline.config.sections import (
     BackboneConfig,
     CacheConfig,
@@ -72,8 +73,10 @@ __all__ = [
     "TilingConfig",
     "TrainingConfig",
     "TuningConfig",
+    "differing",
     "find_config_file",
     "fingerprint",
     "load_config",
     "parse_config",
+    "recorded",
 ]

@@ -89,3 +89,47 @@ class FileInTheWayError(BiomassError):
         super().__init__(
             f"{path} exists already and would be overwritten. Use `{option}`, or another name."
         )
+
+
+class UnknownWordError(BiomassError):
+    """A word that is not in the glossary was asked for."""
+
+    exit_code = 2
+
+    def __init__(self, word: str, *, near: str | None) -> None:
+        hint = f"Did you mean `{near}`? " if near else ""
+        super().__init__(
+            f"The glossary has no `{word}`. {hint}`biomass explain` lists all its words."
+        )
+
+
+class NoRunError(BiomassError):
+    """A folder was named as a run whose scores are to be compared, and there are none in it."""
+
+    exit_code = 2
+
+    def __init__(self, root: Path, missing: Path) -> None:
+        super().__init__(
+            f"{root} is not the root folder of a run that was scored: there is no {missing}. Name "
+            f"a root folder (data/NAME) or a configuration, after `biomass run`."
+        )
+
+
+class UnknownModelError(BiomassError):
+    """A model was named that a run has no predictions of."""
+
+    exit_code = 2
+
+    def __init__(self, model: str, *, run: Path, known: Sequence[str], near: str | None) -> None:
+        hint = f" Did you mean `{near}`?" if near else ""
+        super().__init__(f"{run} has no model `{model}`.{hint} Known: {', '.join(known)}.")
+
+
+class IncomparableRunsError(BiomassError):
+    """Two runs share nothing that could be scored side by side."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The scores cannot be compared: {why}. Compare runs on photos and targets that they "
+            f"share."
+        )

@@ -1,5 +1,7 @@
 """Errors about assets and their runs."""
 
+import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +40,20 @@ class InterruptedRunError(BiomassError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Interrupted. What was finished is kept, and the next `biomass run` goes on from it."
+            "Interrupted. What was finished is kept (photos embedded, epochs trained, tables "
+            "written), and the next `biomass run` goes on from it."
+        )
+
+
+class InterruptedCommandError(BiomassError):
+    """Somebody pressed Ctrl-C in a verb that runs no asset."""
+
+    exit_code = 130  # as a shell reports it
+
+    def __init__(self, command: str) -> None:
+        super().__init__(
+            f"Interrupted. What was finished is kept, and files are written whole or not at all; "
+            f"`{command}` begins again with what is there."
         )
 
 
@@ -69,8 +84,11 @@ class UnknownSelectionError(BiomassError):
     exit_code = 2
 
     def __init__(self, selection: str, known: Sequence[str], *, n_folds: int) -> None:
+        near = _near_name(selection, known)
+        hint = "" if near is None else f"Did you mean `{near}`? "
         super().__init__(
-            f"The selection `{selection}` names nothing in the graph. Assets: {', '.join(known)}; "
+            f"The selection `{selection}` names nothing in the graph. {hint}"
+            f"Assets: {', '.join(known)}; "
             f"`+` before or after a name adds what is upstream or downstream of it. "
             f"Folds: 0 to {n_folds - 1}, of those assets that have folds."
         )
@@ -94,3 +112,11 @@ class BusyProjectError(BiomassError):
             f"Another `biomass` command is running on {root}. Wait until it ends, or stop it; it "
             f"loses at most the photos in flight."
         )
+
+
+def _near_name(selection: str, known: Sequence[str]) -> str | None:
+    """The known name that is most like a name in a selection that is none."""
+    for name in re.findall(r"[a-z_]+", selection.lower()):
+        if name not in known and (near := difflib.get_close_matches(name, known, n=1)):
+            return str(near[0])
+    return None

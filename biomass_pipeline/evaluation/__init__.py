@@ -25,6 +25,7 @@ from biomass_pipeline.evaluation.pooling import (
     with_training_state,
 )
 from biomass_pipeline.evaluation.protocols import Protocol, protocols_of, run_protocol
+from biomass_pipeline.evaluation.run_difference import ScoredRun, compare_runs
 from biomass_pipeline.evaluation.schemas import (
     FOLDS,
     MANIFEST,
@@ -62,6 +63,7 @@ __all__ = [
     "FeatureSummary",
     "Finding",
     "Protocol",
+    "ScoredRun",
     "Selection",
     "alarms",
     "check_bounds",
@@ -78,6 +80,7 @@ __all__ = [
     "check_schema",
     "check_standing",
     "compare_protocols",
+    "compare_runs",
     "constant_predictions",
     "evaluate",
     "fold_scores",

@@ -1,5 +1,6 @@
 """Bars on a terminal, lines elsewhere; either way the last word is a line that stays."""
 
+import re
 from io import StringIO
 
 import pytest
@@ -119,3 +120,41 @@ def test_of_a_failed_fold_it_is_said_that_the_others_go_on(fold, said):
         Step("extract", (verdict,)), BiomassError("no room")
     )
     assert stream.getvalue() == said
+
+
+def trained(width, *, n_networks=2):
+    """What a terminal shows while the networks of fold 2 are trained."""
+    stream, clock = StringIO(), Clock()
+    console = Console(file=stream, force_terminal=True, width=width, highlight=False)
+    reporter = TerminalReporter(console, clock=clock)
+    report = reporter.training(2)
+    for epoch in range(1, 5):
+        clock.now_s += 0.5
+        report(TrainingProgress(1, n_networks, epoch, 100, 3.5))
+    reporter._open[0].refresh()
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    return [line.strip() for line in re.split(r"[\r\n]+", shown) if line.strip()], reporter
+
+
+def test_training_is_a_bar_with_rate_and_time_left():
+    lines, reporter = trained(80)
+    assert lines[-1].startswith("fold 2 ━")
+    assert lines[-1].endswith("4/200 epochs, 2.0/s, network 1 of 2, at most 98 s left")
+    reporter.close()
+    assert reporter._open == []
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_a_narrow_terminal_shows_the_words_below_and_cuts_none(width):
+    lines, _ = trained(width)
+    assert all(len(line) <= width for line in lines)
+    assert not any("…" in line for line in lines)
+    assert lines[-1].endswith("left")
+    assert "network 1 of 2," in " ".join(lines)
+
+
+def test_a_run_that_begins_clears_the_bar_of_the_one_before():
+    _, reporter = trained(80)
+    verdict = Verdict(Node("report"), missing=True, reasons=("its file is gone",))
+    announcer(Console(file=StringIO()), before=reporter.close)(Step("evaluate", (verdict,)))
+    assert reporter._open == []
