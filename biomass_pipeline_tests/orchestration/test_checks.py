@@ -422,7 +422,7 @@ class TestScores:
             "headline_model": "auto",
             "n_groups": 24,
             "comparisons": [pair | {"lower": lower, "upper": 0.5}],
-            "models": {"auto": found | {"intervals": {"90": {"coverage": coverage}}}},
+            "models": {"auto": found | {"intervals": {"90": {"group_coverage": coverage}}}},
         }
 
     def test_over_the_floor_passes_and_not_surely_so_warns(self):
