@@ -50,7 +50,7 @@ class Client:
             # GraphQL's own errors come with a status, and with a body that says more.
             return json.load(error)
 
-    def wait(self, until, *, seconds, what):
+    def wait(self, until, *, seconds, what, pause_s=0.3):
         """Ask until there is an answer, and give it."""
         deadline = time.monotonic() + seconds
         while True:
@@ -58,7 +58,7 @@ class Client:
                 return found
             self.watch()
             assert time.monotonic() < deadline, f"no {what} within {seconds} s"
-            time.sleep(0.3)
+            time.sleep(pause_s)
 
     def loaded(self, seconds=120):
         """Wait until the server answers and has the graph; gives the code location."""
@@ -138,7 +138,7 @@ class Client:
             since = since or time.monotonic()
             return time.monotonic() - since >= quiet_s and (runs or True)
 
-        return self.wait(look, seconds=seconds, what="end of all runs")
+        return self.wait(look, seconds=seconds, what="end of all runs", pause_s=1)
 
     def terminate(self, run_id):
         """Cancel a run."""

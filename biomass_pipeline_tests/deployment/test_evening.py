@@ -133,8 +133,9 @@ class Evening:
         after = self.materialized()
         return {key for key, count in after.items() if count > before.get(key, 0)}
 
-    def until(self, condition, what, *, seconds=CASCADE_S):
-        return self.client.wait(condition, seconds=seconds, what=what)
+    def until(self, condition, what, *, pause_s=LOOK_S / 2):
+        """Wait for something; asked too often, the webserver would take the time of the runs."""
+        return self.client.wait(condition, seconds=CASCADE_S, what=what, pause_s=pause_s)
 
     @property
     def assets(self):
@@ -244,8 +245,8 @@ def a_step_is_killed_and_recovers(evening):
     changed = labels["image_path"].iloc[0]
     labels.loc[labels["image_path"] == changed, "target"] *= 1.1
     labels.to_csv(file, index=False)
-    run_id = evening.until(lambda: training(evening), "training")
-    pid = evening.until(lambda: worker_of(evening, run_id), "worker")
+    run_id = evening.until(lambda: training(evening), "training", pause_s=0.3)
+    pid = evening.until(lambda: worker_of(evening, run_id), "worker", pause_s=0.3)
     os.kill(pid, signal.SIGKILL)
     evening.say(f"killed process {pid} of run {run_id[:8]}, which trained a fold")
     evening.until(lambda: evening.materialized()["report"] > made["report"], "another report")
