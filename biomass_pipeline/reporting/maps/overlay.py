@@ -17,7 +17,7 @@ from PIL import Image
 
 from biomass_pipeline.reporting.canvas import LIGHT, Theme
 from biomass_pipeline.reporting.maps.ground import Ground
-from biomass_pipeline.reporting.maps.tile_map import DensityGrid, TileMap
+from biomass_pipeline.reporting.maps.tile_map import DensityGrid, TileMap, picture_edges
 
 Pixels = NDArray[np.uint8]
 
@@ -27,6 +27,7 @@ _COLOUR_SHARE: Final = 0.6  # the rest is the photo in grey, so that plants are 
 _GREY: Final = (0.25, 1.0)  # the photo's black and white: dark soil must not look like little mass
 _MOST_NUMBERS: Final = 60
 _WIDE: Final = 1.3  # photos wider than this are set one above the other
+_INK: Final = LIGHT.ink  # on the map, whatever the page
 _LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
@@ -72,7 +73,8 @@ def overlay_png(
         valid: Shape (row, col) of the photo: where there is anything to map; None: everywhere.
     """
     look = drawing or Drawing()
-    grid = tile_map.grid(*tile_map.even_edges())
+    size_px = (tile_map.height_px, tile_map.width_px)
+    grid = tile_map.grid(*picture_edges(tile_map.boxes, size_px))
     scale = ground.kg_dm_ha if tile_map.unit == "g" else 1.0
     largest = float(np.nan_to_num(grid.density).max(initial=0.0)) * scale
     colours = Normalize(0.0, look.top if look.top is not None else largest or 1.0)
@@ -80,12 +82,17 @@ def overlay_png(
     painted = _painted(photo, colours(_at(grid, photo.shape) * scale), valid=valid)
     if look.with_photo:
         _show(panels[0], photo, grid, caption="The photo", theme=look.theme)
-    _show(panels[-1], painted, grid, caption=_caption(tile_map, grid), theme=look.theme)
-    _number(panels[-1], grid)
+    # Of an orthomosaic, parts of a mean would say nothing.
+    numbered = grid.density.size <= _MOST_NUMBERS and ground.px_area_m2 is None
+    caption = _caption(tile_map, numbered=numbered)
+    _show(panels[-1], painted, grid, caption=caption, theme=look.theme)
+    if numbered:
+        _number(panels[-1], grid)
+    elif ground.px_area_m2 is not None:
+        _draw_scale(panels[-1], tile_map.width_px, px_m=math.sqrt(ground.px_area_m2))
     _draw_bar(bar, colours, unit="kg DM/ha" if tile_map.unit == "g" else tile_map.unit, look=look)
     if tile_map.unit == "g":
-        quadrats = ground.share_of_quadrat(_cell_px(grid), of_px=tile_map.n_valid_px)
-        _add_grams(bar, quadrats / ground.kg_dm_ha, theme=look.theme)
+        _add_grams(bar, grid, tile_map=tile_map, ground=ground, theme=look.theme)
     _write(figure, look.title or headline(tile_map, ground), look)
     return _png(figure, look)
 
@@ -173,9 +180,7 @@ def _show(axes: Axes, picture: Pixels, grid: DensityGrid, *, caption: str, theme
 
 
 def _number(axes: Axes, grid: DensityGrid) -> None:
-    """What lies in each cell, where there are few enough to be read."""
-    if grid.density.size > _MOST_NUMBERS:
-        return
+    """What lies in each cell, and the lines between them."""
     for edge in grid.row_edges[1:-1].tolist():
         axes.axhline(edge, color="white", linewidth=0.7, alpha=0.8)
     for edge in grid.col_edges[1:-1].tolist():
@@ -191,17 +196,41 @@ def _number(axes: Axes, grid: DensityGrid) -> None:
                 va="center",
                 fontsize=9,
                 color="white",
-                path_effects=[patheffects.withStroke(linewidth=2.2, foreground="#1f2a24")],
+                path_effects=[patheffects.withStroke(linewidth=2.2, foreground=_INK)],
             )
 
 
-def _caption(tile_map: TileMap, grid: DensityGrid) -> str:
+def _draw_scale(axes: Axes, width_px: int, *, px_m: float) -> None:
+    """A bar of a round number of metres, about a fifth of the map's width."""
+    rough = width_px * px_m / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    metres = max(step for step in (1, 2, 5) if step * power <= rough) * power
+    start, y = 0.03, 0.05
+    stop = start + metres / (width_px * px_m)
+    edge = [patheffects.withStroke(linewidth=5, foreground="white")]
+    axes.plot(
+        [start, stop], [y, y], transform=axes.transAxes, color=_INK, lw=2.5, path_effects=edge
+    )
+    axes.text(
+        (start + stop) / 2,
+        y + 0.015,
+        f"{metres:g} m",
+        transform=axes.transAxes,
+        ha="center",
+        va="bottom",
+        fontsize=9,
+        color=_INK,
+        path_effects=[patheffects.withStroke(linewidth=2.5, foreground="white")],
+    )
+
+
+def _caption(tile_map: TileMap, *, numbered: bool) -> str:
     """How the map is read."""
     if tile_map.kind == "attention":
         meaning = "The prediction divided up by where the network looked, not by where mass lies"
     else:
         meaning = "Where the network finds it"
-    if grid.density.size > _MOST_NUMBERS:
+    if not numbered:
         return meaning
     total = f"{figure_of(tile_map.total)} {tile_map.unit}"
     return f"{meaning}: the numbers of all cells add up to {total}"
@@ -219,8 +248,12 @@ def _draw_bar(axes: Axes, colours: Normalize, *, unit: str, look: Drawing) -> No
     axes.tick_params(labelsize=8, colors=look.theme.ink, length=2.5)
 
 
-def _add_grams(axes: Axes, factor: float, *, theme: Theme) -> None:
-    """A second scale, of what lies in one cell."""
+def _add_grams(
+    axes: Axes, grid: DensityGrid, *, tile_map: TileMap, ground: Ground, theme: Theme
+) -> None:
+    """A second scale, of what lies in one whole cell."""
+    quadrats = ground.share_of_quadrat(_cell_px(grid), of_px=tile_map.n_valid_px)
+    factor = quadrats / ground.kg_dm_ha
 
     def forth(values: ArrayLike) -> ArrayLike:
         return np.asarray(values) * factor
@@ -229,7 +262,12 @@ def _add_grams(axes: Axes, factor: float, *, theme: Theme) -> None:
         return np.asarray(values) / factor
 
     other = axes.secondary_yaxis("left", functions=(forth, back))
-    other.set_ylabel("g per cell", fontsize=9, color=theme.ink)
+    area = (
+        ""
+        if ground.px_area_m2 is None
+        else f" of {figure_of(quadrats * ground.quadrat_area_m2)} m²"
+    )
+    other.set_ylabel(f"g per cell{area}", fontsize=9, color=theme.ink)
     other.tick_params(labelsize=8, colors=theme.ink, length=2.5)
 
 

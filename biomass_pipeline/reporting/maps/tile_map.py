@@ -102,19 +102,27 @@ class TileMap:
         overlap = Overlap.of(self.boxes, (self.height_px, self.width_px))
         return density_of(self.values, overlap.weights(self._valid_px(overlap)))
 
-    def even_edges(self) -> tuple[Counts, Counts]:
-        """Edges of as many equal cells as there are tiles along each side."""
-        n_rows, n_cols = (len(np.unique(self.boxes[:, side])) for side in (0, 1))
-        return even_edges(self.height_px, n_rows), even_edges(self.width_px, n_cols)
-
     def _valid_px(self, overlap: Overlap) -> Counts:
         if self.valid is None:
             return overlap.area_px
         return self.valid.between(overlap.row_edges, overlap.col_edges)
 
 
-def even_edges(extent_px: int, n_cells: int) -> Counts:
-    """The edges of cells that are equal but for less than a pixel, shape (cell + 1,)."""
+def picture_edges(boxes: NDArray[np.int64], size_px: tuple[int, int]) -> tuple[Counts, Counts]:
+    """The edges of equal cells, as many along each side as there are tiles: for people to look at.
+
+    Args:
+        boxes: Shape (tile, 4), as `TileMap` has them.
+        size_px: (height, width) of the photo.
+    """
+    rows, cols = (
+        _even_edges(extent, len(np.unique(start[start < extent])))
+        for extent, start in zip(size_px, boxes[:, :2].T, strict=True)
+    )
+    return rows, cols
+
+
+def _even_edges(extent_px: int, n_cells: int) -> Counts:
     return np.unique(np.rint(np.linspace(0, extent_px, n_cells + 1)).astype(np.int64))
 
 
