@@ -13,6 +13,7 @@ import typer
 from biomass_pipeline.cli.predicting import Wish, bundle_of, safe_cells, shown_on
 from biomass_pipeline.cli.terminal import open_console
 from biomass_pipeline.errors import UnknownTargetError
+from biomass_pipeline.imaging import Thumbnail
 from biomass_pipeline.inference.bundle import Bundle
 from biomass_pipeline.inference.bundle_record import ModelName
 from biomass_pipeline.inference.embedding import Workplace, user_cache
@@ -21,10 +22,10 @@ from biomass_pipeline.inference.new_photos import PhotoTable, predict_location
 from biomass_pipeline.manifest import ImageFolder
 from biomass_pipeline.reporting.maps import PhotoMap
 from biomass_pipeline.reporting.maps.geotiff import geotiff
-from biomass_pipeline.reporting.maps.overlay import Drawing, headline, overlay_png
+from biomass_pipeline.reporting.maps.overlay import Drawing, overlay_png
 from biomass_pipeline.reporting.maps.reading import PhotoReader
 from biomass_pipeline.reporting.maps.tables import geojson, tile_table
-from biomass_pipeline.reporting.maps.wording import ground_sentence, model_sentence
+from biomass_pipeline.reporting.maps.wording import sentences
 from biomass_pipeline.whole import write_whole
 
 _UNREADABLE = 3
@@ -114,40 +115,25 @@ def _written(
         photo = reader.map_of(mapped.evidence, number, row=row, cell_px=wish.cell_px)
         files = _Files(photo, wish.predict.output / name)
         files.write_tables()
-        picture = reader.picture(str(row["path"]))
-        facts, sentences = {}, []
-        for place, target in enumerate(mapped.evidence.targets.names):
-            network = float(mapped.network[number, place])
-            predicted = float(mapped.predicted[number, place])
-            tile_map = photo.tile_map(target)
-            facts[target] = {
-                "mapped": tile_map.total,
-                "network": network,
-                "predicted": predicted,
-                "unit": tile_map.unit,
-            }
-            if target not in targets:
-                continue
-            said = model_sentence(
-                tile_map, network=network, predicted=predicted, models=mapped.models
-            )
-            note = "\n".join(filter(None, [f"{name}.", said, ground_sentence(photo, target)]))
-            png = overlay_png(
-                picture.pixels,
-                tile_map,
-                ground=photo.ground,
-                drawing=Drawing(note=note),
-                valid=picture.valid,
-            )
-            files.write(f"_{_plain(target)}.png", png)
-            sentences += [headline(tile_map, photo.ground), said, ground_sentence(photo, target)]
+        picture, claims = reader.picture(str(row["path"])), mapped.claims(number)
+        said = {target: sentences(photo, target, claims[target]) for target in targets}
+        for target in targets:
+            files.draw(target, picture, note=" ".join([f"{name}.", *said[target][1:]]))
         yield {
             "image_id": name,
             "tiles": len(photo.tiles.boxes),
             "kind": photo.tiles.kind,
-            "targets": facts,
+            "targets": {
+                target: {
+                    "mapped": photo.tile_map(target).total,
+                    "network": claims[target].network,
+                    "predicted": claims[target].predicted,
+                    "unit": photo.tiles.units[target],
+                }
+                for target in photo.targets
+            },
             "files": files.names,
-            "sentences": [sentence for sentence in sentences if sentence],
+            "sentences": [sentence for target in targets for sentence in said[target]],
         }
 
 
@@ -162,6 +148,16 @@ class _Files:
         path = self._stem.with_name(f"{self._stem.name}{ending}")
         write_whole(path, lambda partial: partial.write_bytes(content))
         self.names.append(str(path))
+
+    def draw(self, target: str, picture: Thumbnail, *, note: str) -> None:
+        png = overlay_png(
+            picture.pixels,
+            self._photo.tile_map(target),
+            ground=self._photo.ground,
+            drawing=Drawing(note=note),
+            valid=picture.valid,
+        )
+        self.write(f"_{_plain(target)}.png", png)
 
     def write_tables(self) -> None:
         table = safe_cells(tile_table(self._photo)).to_csv(index=False)

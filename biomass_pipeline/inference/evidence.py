@@ -4,17 +4,23 @@ Only a network can be divided over tiles exactly. A ridge reads pooled features,
 one that predicts, a map shows what the networks say, or that scaled to what the ridge says.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+# Its names are imported on first use: who only lists the graph does not pay for torch.
 from biomass_pipeline import mil
-from biomass_pipeline.config import BackboneConfig, TilingConfig
 from biomass_pipeline.features import cells_of, views_of
-from biomass_pipeline.inference.ensemble import Ensemble
-from biomass_pipeline.store import FeatureSet
+
+if TYPE_CHECKING:
+    from biomass_pipeline.config import BackboneConfig, TilingConfig
+    from biomass_pipeline.inference.ensemble import Ensemble
+    from biomass_pipeline.store import FeatureSet
 
 Floats = NDArray[np.float64]
 Boxes = NDArray[np.int64]
@@ -75,6 +81,31 @@ class Evidence:
         return np.add.reduceat(self.components, self.offsets[:-1], axis=0)
 
 
+@dataclass(frozen=True)
+class Claim:
+    """What is said of one photo and target.
+
+    Attributes:
+        network: What the networks predict.
+        predicted: What is reported.
+        models: Who makes what is reported: `mil`, `ridge` or `stack`, one or more as folds chose.
+    """
+
+    network: float
+    predicted: float
+    models: tuple[str, ...]
+
+    @property
+    def exact(self) -> bool:
+        """Whether the networks make what is reported, so that a map divides up just that."""
+        return self.models == ("mil",)
+
+
+def models_of(ensemble: Ensemble) -> tuple[str, ...]:
+    """Whose predictions an ensemble reports, each once: `mil`, `ridge`, `stack`."""
+    return tuple(sorted({member.model for member in ensemble.members()}))
+
+
 def ensemble_evidence(
     ensemble: Ensemble,
     features: FeatureSet,
@@ -109,7 +140,7 @@ def ensemble_evidence(
 
 
 def evidence_of(  # what is asked, of what, cut and read how, and where
-    networks: "list[mil.TrainedFold]",
+    networks: Sequence[mil.TrainedFold],
     features: FeatureSet,
     *,
     tiling: TilingConfig,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomass_pipeline.features import usable_devices
-from biomass_pipeline.inference.evidence import Evidence, ensemble_evidence
+from biomass_pipeline.inference.evidence import Claim, Evidence, ensemble_evidence, models_of
 from biomass_pipeline.inference.new_photos import Outcome
 from biomass_pipeline.mil import Beside
 
@@ -22,26 +22,26 @@ class MappedOutcome:
         outcome: What is predicted.
         evidence: What the maps show.
         network: Shape (photo, target), what the networks predict.
-        models: Who makes the predictions that are reported: `mil`, `ridge` or `stack`, the folds'
-            choices.
         scale_to: What the maps add up to.
     """
 
     outcome: Outcome
     evidence: Evidence
     network: NDArray[np.float64]
-    models: tuple[str, ...]
     scale_to: ScaleTo
 
     @property
-    def predicted(self) -> NDArray[np.float64]:
-        """Shape (photo, target), what is reported."""
-        return self.outcome.prediction.predictive.y
+    def models(self) -> tuple[str, ...]:
+        """Who makes the predictions that are reported, as `Claim` has it."""
+        return models_of(self.outcome.bundle.ensemble)
 
-    @property
-    def exact(self) -> bool:
-        """Whether the networks make the reported predictions, so that maps divide up these."""
-        return self.models == ("mil",)
+    def claims(self, photo: int) -> dict[str, Claim]:
+        """What is said of a photo, by target."""
+        names, predicted = self.evidence.targets.names, self.outcome.prediction.predictive.y
+        return {
+            name: Claim(float(self.network[photo, k]), float(predicted[photo, k]), self.models)
+            for k, name in enumerate(names)
+        }
 
 
 def map_outcome(outcome: Outcome, *, device: str, scale_to: ScaleTo = "network") -> MappedOutcome:
@@ -68,5 +68,4 @@ def map_outcome(outcome: Outcome, *, device: str, scale_to: ScaleTo = "network")
     network = evidence.totals()
     if scale_to == "prediction":
         evidence = evidence.scaled_to(outcome.prediction.predictive.components)
-    models = tuple(sorted({member.model for member in bundle.ensemble.members()}))
-    return MappedOutcome(outcome, evidence, network, models, scale_to)
+    return MappedOutcome(outcome, evidence, network, scale_to)

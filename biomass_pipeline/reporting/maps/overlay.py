@@ -2,6 +2,7 @@
 
 import io
 import math
+import textwrap
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +27,7 @@ _COLOURS: Final = "viridis"
 _COLOUR_SHARE: Final = 0.6  # the rest is the photo in grey, so that plants are found again
 _GREY: Final = (0.25, 1.0)  # the photo's black and white: dark soil must not look like little mass
 _MOST_NUMBERS: Final = 60
+_NOTE_LETTERS: Final = 125
 _WIDE: Final = 1.3  # photos wider than this are set one above the other
 _INK: Final = LIGHT.ink  # on the map, whatever the page
 _LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -73,6 +75,17 @@ def overlay_png(
         valid: Shape (row, col) of the photo: where there is anything to map; None: everywhere.
     """
     look = drawing or Drawing()
+    return _png(_drawn(photo, tile_map, ground=ground, look=look, valid=valid), look)
+
+
+def _drawn(
+    photo: Pixels,
+    tile_map: TileMap,
+    *,
+    ground: Ground,
+    look: Drawing,
+    valid: NDArray[np.bool_] | None,
+) -> Figure:
     size_px = (tile_map.height_px, tile_map.width_px)
     grid = tile_map.grid(*picture_edges(tile_map.boxes, size_px))
     scale = ground.kg_dm_ha if tile_map.unit == "g" else 1.0
@@ -94,7 +107,7 @@ def overlay_png(
     if tile_map.unit == "g":
         _add_grams(bar, grid, tile_map=tile_map, ground=ground, theme=look.theme)
     _write(figure, look.title or headline(tile_map, ground), look)
-    return _png(figure, look)
+    return figure
 
 
 def headline(tile_map: TileMap, ground: Ground) -> str:
@@ -115,8 +128,13 @@ def figure_of(value: float) -> str:
     """
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    digits = 2 - math.floor(math.log10(abs(value)))
-    return f"{round(value, digits):,.{min(max(digits, 0), 4)}f}"
+    whole = 2 - math.floor(math.log10(abs(value)))
+    return f"{round(value, whole):,.{_digits(value)}f}"
+
+
+def _digits(value: float) -> int:
+    """Digits after the point that give three significant ones; four at most."""
+    return min(max(2 - math.floor(math.log10(abs(value))), 0), 4) if value else 0
 
 
 def _at(grid: DensityGrid, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -186,12 +204,14 @@ def _number(axes: Axes, grid: DensityGrid) -> None:
     for edge in grid.col_edges[1:-1].tolist():
         axes.axvline(edge, color="white", linewidth=0.7, alpha=0.8)
     y, x = ((edges[:-1] + edges[1:]) / 2 for edges in (grid.row_edges, grid.col_edges))
-    for (row, col), amount in np.ndenumerate(grid.amounts):
+    amounts = grid.amounts
+    digits = _digits(float(amounts.max(initial=0.0)))
+    for (row, col), amount in np.ndenumerate(amounts):
         if grid.valid_px[row, col]:
             axes.text(
                 float(x[col]),
                 float(y[row]),
-                figure_of(float(amount)),
+                f"{amount:,.{digits}f}",
                 ha="center",
                 va="center",
                 fontsize=9,
@@ -227,13 +247,13 @@ def _draw_scale(axes: Axes, width_px: int, *, px_m: float) -> None:
 def _caption(tile_map: TileMap, *, numbered: bool) -> str:
     """How the map is read."""
     if tile_map.kind == "attention":
-        meaning = "The prediction divided up by where the network looked, not by where mass lies"
+        meaning = "The prediction divided up by where the networks looked, not by where it grows"
     else:
-        meaning = "Where the network finds it"
+        meaning = f"Where the networks find {tile_map.target}"
     if not numbered:
         return meaning
-    total = f"{figure_of(tile_map.total)} {tile_map.unit}"
-    return f"{meaning}: the numbers of all cells add up to {total}"
+    unit = tile_map.unit
+    return f"{meaning}: {unit} in each cell, {figure_of(tile_map.total)} {unit} in all"
 
 
 def _draw_bar(axes: Axes, colours: Normalize, *, unit: str, look: Drawing) -> None:
@@ -275,7 +295,7 @@ def _write(figure: Figure, title: str, look: Drawing) -> None:
     words = {"x": 0.01, "ha": "left", "color": look.theme.ink, "parse_math": False}
     figure.suptitle(title, fontsize=13, fontweight="bold", **words)
     if look.note:
-        figure.supxlabel(look.note, fontsize=8, **words)
+        figure.supxlabel(textwrap.fill(look.note, _NOTE_LETTERS), fontsize=8, **words)
 
 
 def _png(figure: Figure, look: Drawing) -> bytes:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import pandas as pd
+
 from biomass_pipeline.config import Config
 from biomass_pipeline.features import cells_of
 from biomass_pipeline.imaging import ReadLimits, Thumbnail, read_thumbnail
@@ -11,8 +13,11 @@ from biomass_pipeline.inference.evidence import Evidence
 from biomass_pipeline.manifest import read_validity
 from biomass_pipeline.reporting.maps.ground import Georeference
 from biomass_pipeline.reporting.maps.photo_map import PhotoMap, Tiles, cell_px_of, edges_to_count
+from biomass_pipeline.reporting.maps.tile_map import Counts
 from biomass_pipeline.tiling import ValidPixels
 
+# A row of a table, whether as a mapping or as pandas has it.
+Row = Mapping[str, Any] | pd.Series
 # A picture has no longer side: more would not be seen.
 _PICTURE_SIDE_PX = 2000
 
@@ -30,7 +35,7 @@ class PhotoReader:
     config: Config
 
     def map_of(
-        self, evidence: Evidence, photo: int, *, row: Mapping[str, Any], cell_px: int | None = None
+        self, evidence: Evidence, photo: int, *, row: Row, cell_px: int | None = None
     ) -> PhotoMap:
         """The maps of one photo.
 
@@ -75,7 +80,7 @@ class PhotoReader:
         with self.open(path) as stream:
             return read_thumbnail(stream, max_side_px=max_side_px, limits=self._limits)
 
-    def _valid(self, row: Mapping[str, Any], row_edges: Any, col_edges: Any) -> ValidPixels:  # noqa: ANN401  # arrays
+    def _valid(self, row: Row, row_edges: Counts, col_edges: Counts) -> ValidPixels:
         path, sha256 = str(row["path"]), str(row["sha256"])
         with self.open(path) as stream:
             picture = read_validity(stream, path=path, sha256=sha256, limits=self._limits)

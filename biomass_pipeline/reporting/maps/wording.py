@@ -1,10 +1,9 @@
 """What has to be said beside a map, so that nobody takes it for more than it is."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from biomass_pipeline.reporting.maps.overlay import figure_of
+from biomass_pipeline.inference.evidence import Claim
+from biomass_pipeline.reporting.maps.overlay import figure_of, headline
 from biomass_pipeline.reporting.maps.photo_map import PhotoMap
 from biomass_pipeline.reporting.maps.tile_map import TileMap
 
@@ -15,30 +14,33 @@ _G_A_KG = 1e3
 _G_A_T = 1e6
 
 
-def model_sentence(
-    tile_map: TileMap, *, network: float, predicted: float, models: Sequence[str]
-) -> str:
-    """Whose prediction the map divides up, and what is reported beside it.
+def sentences(photo: PhotoMap, target: str, claim: Claim) -> list[str]:
+    """All that is said of a map: its prediction, whose it is, and what it is on the ground."""
+    tile_map = photo.tile_map(target)
+    found = [headline(tile_map, photo.ground) + ".", model_sentence(tile_map, claim)]
+    if is_even(tile_map) and len(tile_map.boxes) > 1:
+        found.append("All tiles are alike to these networks, so the map tells nothing of places.")
+    if ground := ground_sentence(photo, target):
+        found.append(ground)
+    return found
 
-    Args:
-        tile_map: The map.
-        network: What the networks predict.
-        predicted: What `biomass predict` reports.
-        models: Who makes that: `mil`, `ridge`, `stack`, one or more as folds chose.
-    """
-    if tuple(models) == ("mil",):
+
+def model_sentence(tile_map: TileMap, claim: Claim) -> str:
+    """Whose prediction the map divides up, and what is reported beside it."""
+    if claim.exact:
         return "The map divides up the prediction itself: the networks make it."
-    names = " and ".join(_NAMES[model] for model in models)
-    unit = tile_map.unit
-    found, reported = (f"{figure_of(value)} {unit}" for value in (network, predicted))
-    if abs(tile_map.total - network) > _SAME * max(network, _SAME):
+    names = " and ".join(_NAMES[model] for model in claim.models)
+    found, reported = (
+        f"{figure_of(value)} {tile_map.unit}" for value in (claim.network, claim.predicted)
+    )
+    if abs(tile_map.total - claim.network) > _SAME * max(claim.network, _SAME):
         return (
-            f"The map shows where the networks find it, {found} in all, scaled to what `biomass "
-            f"predict` reports: {reported}, by {names}, which cannot be divided over tiles."
+            f"The map shows where the networks find it, {found} in all, scaled to the prediction "
+            f"that is reported: {reported}, by {names}, which cannot be divided over tiles."
         )
     return (
-        f"The map divides up what the networks predict, {found}; `biomass predict` reports "
-        f"{reported}, by {names}, which cannot be divided over tiles."
+        f"The map divides up what the networks predict, {found}; the prediction that is reported "
+        f"is {reported}, by {names}, which cannot be divided over tiles."
     )
 
 
