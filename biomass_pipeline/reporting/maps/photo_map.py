@@ -82,8 +82,7 @@ class PhotoMap:
         Args:
             image_id: The photo.
             size_px: (height, width) of the upright photo.
-            tiles: What each gives. What was given to tiles of no valid area is divided over the
-                others.
+            tiles: What each gives. What was given to tiles of no valid area is spread evenly.
             quadrat_area_m2: The ground of a weighed photo.
             cell_px: Side of the raster's cells.
             georeference: Where on Earth it lies.

@@ -129,8 +129,8 @@ def _even_edges(extent_px: int, n_cells: int) -> Counts:
 def density_of(values: Floats, weight: Floats) -> Floats:
     """Amounts of tiles as amounts of a whole photo like them.
 
-    What fell to tiles of no valid area (attention to reflections, or to nodata) is divided over the
-    others in proportion to theirs.
+    What fell to tiles of no valid area (attention to reflections, or to nodata) is spread evenly
+    over the photo: that is linear in the amounts, so that targets which add up still do.
 
     Args:
         values: Shape (tile,), >= 0.
@@ -140,11 +140,8 @@ def density_of(values: Floats, weight: Floats) -> Floats:
         Shape (tile,); `weight @ density_of(values, weight)` is the sum of `values`.
     """
     lies = weight > 0
-    total, lying = float(values.sum()), float(values[lies].sum())
-    if total > 0 and lying <= 0:
-        return np.full(len(values), total)
-    scale = total / lying if lying > 0 else 0.0
-    return np.divide(values * scale, weight, out=np.zeros(len(values)), where=lies)
+    found = np.divide(values, weight, out=np.zeros(len(values)), where=lies)
+    return found + float(values[~lies].sum())
 
 
 def _summed(values: NDArray[_Number], places: list[NDArray[np.intp]]) -> NDArray[_Number]:
