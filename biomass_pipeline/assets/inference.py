@@ -1,5 +1,6 @@
 """Inference: photos without labels, by the same cache, and by all folds' models together."""
 
+import base64
 from collections.abc import Mapping
 from datetime import timedelta
 from math import ceil
@@ -31,13 +32,16 @@ from biomass_pipeline.assets.extraction import (
 from biomass_pipeline.assets.feature_checks import feature_specs
 from biomass_pipeline.assets.lesson import CheckpointHandle
 from biomass_pipeline.config import fingerprint
+from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.evaluation.deployment import OUTSIDE_PERCENTILE
 from biomass_pipeline.features import PhotoEmbedder, photos_of
 from biomass_pipeline.inference.combining import EnsemblePrediction
 from biomass_pipeline.inference.ensemble import Ensemble, predict_ensemble
 from biomass_pipeline.inference.submission import submission_table
 from biomass_pipeline.manifest import with_refusals
-from biomass_pipeline.store import Cache
+from biomass_pipeline.reporting.maps.preview import largest_map
+from biomass_pipeline.reporting.maps.reading import PhotoReader
+from biomass_pipeline.store import Cache, FeatureSet
 
 _GROUP = "inference"
 # Raise one when its code changes what it holds.
@@ -112,20 +116,27 @@ def inference_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         inference_features: Cache,
         image_manifest: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
+        photos: dg.ResourceParam[PhotoSource],
     ) -> dg.MaterializeResult[pd.DataFrame]:
         """Photos without labels by all folds' models, intervals wider where those disagree."""
-        found = predict_ensemble(
-            ensemble_of(mil_checkpoint, ridge_baseline, model=settings.load().training.model),
-            inference_features.load(),
-            spec=mil.PredictionSpec.from_config(config.evaluation),
-            device=settings.device(),
-        )
+        model = settings.load().training.model
+        ensemble = ensemble_of(mil_checkpoint, ridge_baseline, model=model)
+        features, device = inference_features.load(), settings.device()
+        spec = mil.PredictionSpec.from_config(config.evaluation)
+        found = predict_ensemble(ensemble, features, spec=spec, device=device)
         table = found.frame(data.quadrat_area_m2, in_grams=grams)
         return table_result(
             table.sort_values("image_id", kind="stable", ignore_index=True),
             models_fingerprint=_models_fingerprint(mil_checkpoint, ridge_baseline),
             extraction_fingerprint=blueprint.extraction,
             **_summary(found, image_manifest, inference_features),
+            **_map(
+                ensemble,
+                features,
+                found,
+                images=image_manifest,
+                reader=PhotoReader(photos.open, config),
+            ),
         )
 
     @blueprint.asset(
@@ -197,3 +208,28 @@ def _summary(
     if len(known):
         facts["out_of_domain_share"] = float((known > OUTSIDE_PERCENTILE).mean())
     return facts
+
+
+def _map(
+    ensemble: Ensemble,
+    features: FeatureSet,
+    found: EnsemblePrediction,
+    *,
+    images: pd.DataFrame,
+    reader: PhotoReader,
+) -> dict[str, dg.MetadataValue]:
+    """A map of the photo with the most biomass; predictions are as good without one."""
+    if not features.image_ids:
+        return {}
+    try:
+        seen = largest_map(ensemble, features, found.predictive.y, reader=reader, images=images)
+    except (BiomassError, OSError) as error:
+        return {"map": dg.MetadataValue.md(f"No map could be drawn: {error}")}
+    picture = base64.b64encode(seen.png).decode()
+    words = f"The photo with the most, {seen.image_id}. {seen.text}"
+    return {
+        "map": dg.MetadataValue.md(
+            f"![map of {seen.image_id}](data:image/png;base64,{picture})\n\n{words} "
+            f"`biomass map PHOTO` draws it larger, and of any other photo."
+        )
+    }

@@ -10,7 +10,7 @@ import typer
 from biomass_pipeline import __version__
 from biomass_pipeline.cli import look_verbs
 from biomass_pipeline.cli.cache_verbs import cache_app
-from biomass_pipeline.cli.field_verbs import calibrate, export_app, predict
+from biomass_pipeline.cli.field_verbs import calibrate, export_app, map_photos, predict
 from biomass_pipeline.cli.options import (
     ConfigOption,
     FoldOption,
@@ -359,6 +359,18 @@ app.command(
         ("biomass calibrate --cuts cuts.csv --next 10 -o site.json", "and propose ten more"),
     ),
 )(calibrate)
+app.command(
+    "map",
+    rich_help_panel=NEW_PHOTOS,
+    epilog=examples(
+        ("biomass map photos/x.jpg -o maps/", "where in a photo the biomass is"),
+        (
+            "biomass map field.tif --bundle bundle/",
+            "an orthomosaic, by models that were carried here",
+        ),
+        ("biomass map new/ --target Dry_Clover_g --scale-to prediction", "one target, in full"),
+    ),
+)(map_photos)
 app.add_typer(export_app, name="export", rich_help_panel=CARRY_AWAY)
 app.add_typer(cache_app, name="cache", rich_help_panel=CACHE)
 

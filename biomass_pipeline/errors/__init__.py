@@ -55,6 +55,7 @@ from biomass_pipeline.errors.inference import (
     SubmissionIdsError,
     SubmissionNumbersError,
     UngroupedPhotosError,
+    UnknownTargetError,
 )
 from biomass_pipeline.errors.learning import (
     DivergenceCause,
@@ -220,6 +221,7 @@ __all__ = [
     "UnknownModelError",
     "UnknownPhotosError",
     "UnknownSelectionError",
+    "UnknownTargetError",
     "UnknownWordError",
     "UnlabelledBagError",
     "UnlockableFolderError",

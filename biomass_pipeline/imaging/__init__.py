@@ -7,15 +7,18 @@ that the manifest and this room always agree.
 from biomass_pipeline.imaging.decoding import decode, decoder_identity
 from biomass_pipeline.imaging.memory import keep_freed_memory
 from biomass_pipeline.imaging.reading import TileChunk, read_tiles
+from biomass_pipeline.imaging.thumbnail import Thumbnail, read_thumbnail
 from biomass_pipeline.imaging.tiles import cut_tiles
 from biomass_pipeline.manifest import ReadLimits
 
 __all__ = [
     "ReadLimits",
+    "Thumbnail",
     "TileChunk",
     "cut_tiles",
     "decode",
     "decoder_identity",
     "keep_freed_memory",
+    "read_thumbnail",
     "read_tiles",
 ]

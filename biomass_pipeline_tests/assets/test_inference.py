@@ -1,5 +1,7 @@
 """Photos without labels by hand: embedded once, predicted by all folds, laid out to submit."""
 
+import base64
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,7 +38,12 @@ def models(tmp_path_factory):
 
 def predictions(farm, models):
     features = farm.inference().value
-    return farm.asset("predictions")(*models, features, farm.manifest(), settings=farm.settings)
+    return predict(farm, models, features, farm.manifest())
+
+
+def predict(farm, models, features, manifest):
+    seams = {"settings": farm.settings, "photos": farm.photos}
+    return farm.asset("predictions")(*models, features, manifest, **seams)
 
 
 def version(result):
@@ -103,6 +110,30 @@ def test_all_of_them_are_predicted_with_everything_a_person_asks_for(farm, model
     assert version(predictions(farm, models)) == version(result)
 
 
+def test_a_small_map_shows_the_photo_with_the_most(farm, models):
+    result = predictions(farm, models)
+    most = result.value.set_index("image_id")["y_pred"].idxmax()
+    shown = result.metadata["map"].value
+    picture = shown.partition("base64,")[2].partition(")")[0]
+    assert f"The photo with the most, {most}. mass_g: " in shown
+    assert base64.b64decode(picture).startswith(b"\x89PNG")
+    assert len(shown) < 100_000
+
+
+def test_predictions_are_as_good_without_a_map(farm, models):
+    manifest, features = farm.manifest(), farm.inference().value
+    for path in ("new0.png", "new1.png"):
+        del farm.photos.files[path]
+    farm.photos.open = unplugged
+    result = predict(farm, models, features, manifest)
+    assert result.metadata["map"].value == "No map could be drawn: the disk is gone"
+    assert len(result.value) == 2
+
+
+def unplugged(path):
+    raise OSError("the disk is gone")
+
+
 def test_they_are_what_the_ensemble_says(farm, models):
     found = predict_ensemble(
         ensemble_of(*models, model="auto"),
@@ -139,7 +170,7 @@ def test_what_the_backbone_refuses_is_listed_and_not_predicted(farm, models):
     features = farm.inference(manifest).value
     (refused,) = features.quarantined()
     assert refused.image_id == "new1"
-    result = farm.asset("predictions")(*models, features, manifest, settings=farm.settings)
+    result = predict(farm, models, features, manifest)
     assert result.value["image_id"].unique().tolist() == ["new0"]
     assert result.metadata["not_predicted"] == 1
     assert "new1.png" in result.metadata["quarantine"].value
