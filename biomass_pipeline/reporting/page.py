@@ -1,7 +1,7 @@
 """The page people read: one file with scores, figures, what was left out, and how it was made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
@@ -10,6 +10,8 @@ import yaml
 
 from biomass_pipeline import __version__
 from biomass_pipeline.config import Config, DataConfig
+from biomass_pipeline.reporting.album import Album
+from biomass_pipeline.reporting.explorer import explorer_section
 from biomass_pipeline.reporting.headline import headline, unseen_groups, verdicts
 from biomass_pipeline.reporting.photos import PhotoSummary, summarize_photos
 from biomass_pipeline.reporting.score_tables import (
@@ -48,6 +50,9 @@ class ReportInputs:
         protocols: Other ways to hold photos out, as in `protocols.json`; None if they have not run.
         tuning: What a search of settings found, as in `tuning.json`; None if there was none.
         alarms: What was looked at for leaks.
+        labels: One row a photo: `image_id`, the targets, and what else is known of it; None: only
+            the predictions are shown.
+        album: The photos' small pictures and what is wrong with them.
     """
 
     config: Config
@@ -61,6 +66,8 @@ class ReportInputs:
     protocols: Mapping[str, Any] | None = None
     tuning: Mapping[str, Any] | None = None
     alarms: Sequence[Alarm] = ()
+    labels: pd.DataFrame | None = None
+    album: Album = field(default_factory=Album)
 
 
 def render_report(inputs: ReportInputs) -> str:
@@ -80,6 +87,9 @@ def render_report(inputs: ReportInputs) -> str:
         **tuning_section(inputs.tuning),
         **alarm_section(inputs.alarms),
         **_circumstances(inputs, photos),
+        **explorer_section(
+            inputs.oof, inputs.labels, data=data, scores=scores, album=inputs.album
+        ),
     )
     # A file's name may hold bytes that are no text; the page shows them as escapes.
     return page.encode("utf-8", "backslashreplace").decode("utf-8")
