@@ -4,8 +4,10 @@ The Protocols here are owned by the assets; the composition root passes what ful
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -22,6 +24,8 @@ from biomass_pipeline.store import Cache, Embedder, FoldContents, Stamp, Written
 
 # Held one at a time across processes, whatever runs them.
 GPU_POOL = "gpu"
+# Under which name a materialization tells what its own work took.
+SECONDS = "seconds"
 
 
 class Settings(Protocol):
@@ -200,7 +204,20 @@ class Blueprint:
             automation_condition=self.automation if automated else None,
             **options,
         )
-        return lambda body: decorate(self.around(body))
+        return lambda body: decorate(self.around(_timed(body)))
+
+
+def _timed(body: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, and what it took is told with what it made."""
+
+    @wraps(body)
+    def run(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # whatever the asset takes and gives
+        started_s = time.perf_counter()
+        made = body(*args, **kwargs)
+        took = {SECONDS: round(time.perf_counter() - started_s, 3)}
+        return made._replace(metadata={**(made.metadata or {}), **took})
+
+    return run
 
 
 def content_version(table: pd.DataFrame) -> dg.DataVersion:

@@ -1,7 +1,7 @@
 """Judgement: pooled out-of-fold predictions, scores beside their floors, and the report."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 import pandas as pd
@@ -10,13 +10,16 @@ from biomass_pipeline.assets.blueprint import (
     Archive,
     Blueprint,
     LabelSource,
+    PhotoSource,
     Settings,
     markdown_table,
     table_result,
 )
+from biomass_pipeline.assets.extraction import reading_of
+from biomass_pipeline.assets.history import stages_of
 from biomass_pipeline.assets.lesson import Lesson, features_of
 from biomass_pipeline.assets.prediction import judged_state
-from biomass_pipeline.config import fingerprint
+from biomass_pipeline.config import Config, fingerprint
 from biomass_pipeline.evaluation import (
     AUTO,
     STATE_COLUMN,
@@ -29,16 +32,23 @@ from biomass_pipeline.evaluation import (
 )
 from biomass_pipeline.manifest import check_quarantine, with_refusals
 from biomass_pipeline.reporting import (
+    Album,
+    Picture,
+    Report,
     ReportInputs,
+    make_report,
     package_versions,
+    photos_by_cost,
     predicted_against_measured,
-    render_report,
+    read_album,
 )
 from biomass_pipeline.store import Cache
 
 _GROUP = "judgement"
 # Raise one when its code changes what it holds.
-_POOL_CODE, _METRICS_CODE, _REPORT_CODE = "3", "2", "2"
+_POOL_CODE, _METRICS_CODE, _REPORT_CODE = "3", "2", "3"
+# As text it takes a third more, and a row of Dagster's storage should stay below 100 kB.
+_MOST_PNG_BYTES = 70_000
 
 
 def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
@@ -119,17 +129,20 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         deps=["raw_labels", "training_config", "protocols", "tuning"],
     )
     def report(  # noqa: PLR0913, PLR0917  # one argument an upstream asset or seam
+        context: dg.AssetExecutionContext,
         evaluation: dict[str, object],
         oof_predictions: pd.DataFrame,
         image_manifest: pd.DataFrame,
+        label_table: pd.DataFrame,
         feature_cache: dict[int, Cache],
         labels: dg.ResourceParam[LabelSource],
+        photos: dg.ResourceParam[PhotoSource],
         settings: dg.ResourceParam[Settings],
         documents: dg.ResourceParam[Archive],
-    ) -> dg.MaterializeResult[str]:
-        """One self-contained page: scores, figures, quarantine, configuration, versions."""
+    ) -> dg.MaterializeResult[Report]:
+        """One self-contained page: scores, charts, photos, quarantine, configuration, versions."""
         protocols = _if_there(documents, "protocols")
-        page = render_report(
+        made = make_report(
             ReportInputs(
                 config=blueprint.with_training(settings.load()),
                 oof=oof_predictions,
@@ -147,12 +160,15 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
                     features=features_of(feature_cache),
                     comparison=protocols,
                 ),
+                labels=label_table,
+                album=_album(image_manifest, oof_predictions, evaluation, photos, config),
+                stages=stages_of(context.instance, n_parts=config.folds.n_folds),
             )
         )
         return dg.MaterializeResult(
-            value=page,
-            data_version=dg.DataVersion(fingerprint(page)),
-            metadata={"dagster/size_bytes": len(page.encode())},
+            value=made,
+            data_version=dg.DataVersion(fingerprint(made.page)),
+            metadata={"dagster/size_bytes": len(made.page.encode()), **_figures(made.figures)},
         )
 
     return [oof_predictions, evaluation, report]
@@ -175,6 +191,25 @@ def _refused(caches: Mapping[int, Cache]) -> dict[str, str]:
     return {p.image_id: p.reason for fold in sorted(caches) for p in caches[fold].quarantined()}
 
 
+def _album(
+    manifest: pd.DataFrame,
+    oof: pd.DataFrame,
+    metrics: Mapping[str, object],
+    photos: PhotoSource,
+    config: Config,
+) -> Album:
+    """A look at every photo that was predicted, the worst ones first."""
+    paths = dict(zip(manifest["image_id"], manifest["path"], strict=True))
+    worst_first = photos_by_cost(oof, data=config.data, model=str(metrics["headline_model"]))
+    reading = reading_of(config, photos)
+    return read_album(
+        [(image_id, paths[image_id]) for image_id in worst_first.index],
+        photos.open,
+        limits=reading.limits,
+        threads=reading.threads,
+    )
+
+
 def _if_there(documents: Archive, name: str) -> Mapping[str, object] | None:
     found: Mapping[str, object] | None = (
         documents.read(name, None) if documents.has(name, None) else None
@@ -182,7 +217,10 @@ def _if_there(documents: Archive, name: str) -> Mapping[str, object] | None:
     return found
 
 
-def _image(png: bytes) -> dg.MarkdownMetadataValue:
-    return dg.MetadataValue.md(
-        f"![predicted against measured](data:image/png;base64,{base64.b64encode(png).decode()})"
-    )
+def _figures(figures: Sequence[Picture]) -> dict[str, dg.MarkdownMetadataValue]:
+    """The figures that are small enough for Dagster's events, by name."""
+    return {f.slug: _image(f.png, f.alt) for f in figures if len(f.png) < _MOST_PNG_BYTES}
+
+
+def _image(png: bytes, alt: str = "predicted against measured") -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -26,6 +26,7 @@ _SAME_GREY: Final = 8.0
 _LEAST_BORDER: Final = 0.01
 # Letters: of the photo's height, and how alike and how near the letters of one line are.
 _LETTER_HEIGHT: Final = (0.015, 0.09)
+_WIDEST: Final = 1.2  # of its height
 _ALIKE: Final = 0.35
 _NEAR: Final = 2.0
 _FEWEST_LETTERS: Final = 5
@@ -105,7 +106,9 @@ def is_stamped(pixels: Pixels) -> bool:
 
 def _plain_lines(grey: NDArray[np.floating]) -> int:
     """How many lines from the first on are plain and alike; 0 if that is a sliver."""
-    plain = (grey.std(axis=1) < _PLAIN_SD) & (np.abs(grey.mean(axis=1) - grey[0].mean()) < _SAME_GREY)
+    plain = (grey.std(axis=1) < _PLAIN_SD) & (
+        np.abs(grey.mean(axis=1) - grey[0].mean()) < _SAME_GREY
+    )
     n_plain = len(grey) if plain.all() else int(np.argmin(plain))
     return n_plain if n_plain >= _LEAST_BORDER * len(grey) else 0
 
@@ -121,27 +124,42 @@ def _has_line(mask: Mask, height_px: int) -> bool:
     """Whether enough blobs of one height stand side by side."""
     labels, _ = ndimage.label(mask, structure=np.ones((3, 3), dtype=int))
     blobs = [
-        (rows.start, rows.stop - rows.start, cols.start, cols.stop)
+        _Blob(rows.start, rows.stop - rows.start, cols.start, cols.stop)
         for rows, cols in ndimage.find_objects(labels)
-        if _is_letter(rows.stop - rows.start, cols.stop - cols.start, height_px)
     ]
-    blobs.sort(key=lambda blob: blob[2])
-    return any(_line_from(blobs, first) >= _FEWEST_LETTERS for first in range(len(blobs)))
+    letters = [blob for blob in blobs if blob.is_letter(height_px)]
+    letters.sort(key=lambda blob: blob.start)
+    return any(_line_from(letters[i:]) >= _FEWEST_LETTERS for i in range(len(letters)))
 
 
-def _is_letter(height: int, width: int, height_px: int) -> bool:
-    least, most = _LETTER_HEIGHT
-    return least * height_px <= height <= most * height_px and width <= 1.2 * height
+@dataclass(frozen=True)
+class _Blob:
+    """Where some touching pixels are."""
+
+    top: int
+    height: int
+    start: int
+    end: int
+
+    def is_letter(self, height_px: int) -> bool:
+        least, most = _LETTER_HEIGHT
+        return (
+            least * height_px <= self.height <= most * height_px
+            and self.end - self.start <= _WIDEST * self.height
+        )
+
+    def is_beside(self, other: "_Blob") -> bool:
+        apart = abs(self.top + self.height / 2 - other.top - other.height / 2)
+        return max(apart, abs(self.height - other.height)) <= _ALIKE * other.height
 
 
-def _line_from(blobs: list[tuple[int, int, int, int]], first: int) -> int:
-    """How many letters stand in a line that begins with this one."""
-    top, height, _, end = blobs[first]
+def _line_from(letters: list[_Blob]) -> int:
+    """How many letters stand in a line that begins with the first of these."""
+    first, end = letters[0], letters[0].end
     n_letters = 1
-    for row, tall, start, stop in blobs[first + 1 :]:
-        if start > end + _NEAR * height:
+    for blob in letters[1:]:
+        if blob.start > end + _NEAR * first.height:
             break
-        level = abs(row + tall / 2 - top - height / 2) <= _ALIKE * height
-        if level and abs(tall - height) <= _ALIKE * height:
-            n_letters, end = n_letters + 1, stop
+        if blob.is_beside(first):
+            n_letters, end = n_letters + 1, blob.end
     return n_letters

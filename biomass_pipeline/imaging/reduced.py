@@ -10,9 +10,7 @@ from biomass_pipeline.imaging.colours import rgb
 from biomass_pipeline.manifest import HeldPhoto, Photo, ReadLimits, naming_damage, open_photo
 
 
-def decode_reduced(
-    stream: BinaryIO, *, longest_px: int, limits: ReadLimits
-) -> NDArray[np.uint8]:
+def decode_reduced(stream: BinaryIO, *, longest_px: int, limits: ReadLimits) -> NDArray[np.uint8]:
     """Decode a photo into upright RGB of a smaller size; a small photo keeps its size.
 
     A JPEG is decoded at an eighth, a quarter or half of its size where that is enough, and of

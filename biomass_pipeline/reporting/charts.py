@@ -87,7 +87,10 @@ def scatter_spec(kind: Kind) -> dict[str, Any]:
         .add_params(picked)
     )
     layers = alt.layer(agreement, intervals, photos, _chosen().encode(x=measured, y=predicted))
-    return _whole(layers, _SCATTER_PX, numbers=("low_end", "high_end"))
+    at = alt.param(name=_AT, value="")
+    return as_wide_as_there_is_room(
+        layers.add_params(at), _SCATTER_PX, numbers=("low_end", "high_end")
+    )
 
 
 def residual_spec(kind: Kind) -> dict[str, Any]:
@@ -105,7 +108,7 @@ def residual_spec(kind: Kind) -> dict[str, Any]:
         axis=alt.Axis(labelAngle=-40, labelOverlap=True) if words else alt.Axis(),
         scale=alt.Scale(zero=False) if kind is Kind.NUMBER else alt.Undefined,
     )
-    error = alt.Y("error:Q", title=f"predicted − measured ({UNIT})")
+    error = alt.Y("error:Q", title=f"predicted minus measured ({UNIT})")
     zero = alt.Chart(alt.NamedData("ends")).mark_rule(style="agreement").encode(y=alt.datum(0))
     photos = _points().mark_point(style="photo", filled=True).encode(x=along, y=error)
     chosen = _chosen().encode(x=along, y=error)
@@ -121,7 +124,30 @@ def residual_spec(kind: Kind) -> dict[str, Any]:
             .transform_loess("along", "error", bandwidth=0.6)
             .encode(x=along, y=error)
         )
-    return _whole(alt.layer(zero, photos, usual, chosen), _RESIDUAL_PX)
+    at = alt.param(name=_AT, value="")
+    layers = alt.layer(zero, photos, usual, chosen).add_params(at)
+    return as_wide_as_there_is_room(layers, _RESIDUAL_PX)
+
+
+def as_wide_as_there_is_room(
+    layers: "alt.LayerChart", height_px: int, *, numbers: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A specification as it stands in the page, without colours: the page brings its theme's.
+
+    Args:
+        layers: The chart.
+        height_px: Of the drawing, without axes and legend.
+        numbers: Parameters that the page sets.
+    """
+    import altair as alt  # noqa: PLC0415  # as above
+
+    params = [alt.param(name=name, value=0) for name in numbers]
+    spec: dict[str, Any] = (
+        layers.add_params(*params).properties(width="container", height=height_px).to_dict()
+    )
+    spec.pop("config", None)
+    spec["autosize"] = {"type": "fit-x", "contains": "padding"}
+    return spec
 
 
 def _points() -> "alt.Chart":
@@ -140,22 +166,7 @@ def _chosen() -> "alt.Chart":
 def _colour(kind: Kind) -> "alt.Color":
     import altair as alt  # noqa: PLC0415  # as above
 
-    legend = alt.Legend(orient="bottom", columns=4, symbolLimit=24)
+    legend = alt.Legend(orient="bottom", columns=4, symbolLimit=24, symbolOpacity=1)
     if kind in {Kind.NUMBER, Kind.DATE}:
         legend = alt.Legend(orient="bottom", gradientLength=240)
     return alt.Color(f"colour:{_TYPES[kind][0].upper()}", title=COLOUR, legend=legend)
-
-
-def _whole(
-    layers: "alt.LayerChart", height_px: int, *, numbers: Sequence[str] = ()
-) -> dict[str, Any]:
-    """The specification as it stands in the page: as wide as there is room."""
-    import altair as alt  # noqa: PLC0415  # as above
-
-    params = [alt.param(name=_AT, value=""), *(alt.param(name=n, value=0) for n in numbers)]
-    sized = layers.add_params(*params).properties(width="container", height=height_px)
-    spec: dict[str, Any] = sized.to_dict()
-    # The page brings the colours of its theme.
-    spec.pop("config", None)
-    spec["autosize"] = {"type": "fit-x", "contains": "padding"}
-    return spec

@@ -2,74 +2,60 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-import numpy as np
 import pandas as pd
 
-from biomass_pipeline.config import DataConfig
+from biomass_pipeline.config import Config, DataConfig
 from biomass_pipeline.reporting.album import Album
 from biomass_pipeline.reporting.canvas import DARK, LIGHT
-from biomass_pipeline.reporting.charts import Kind, kind_of_words, residual_spec, scatter_spec
+from biomass_pipeline.reporting.charts import Kind, residual_spec, scatter_spec
+from biomass_pipeline.reporting.photo_columns import photo_columns, short_numbers
+from biomass_pipeline.reporting.pictures import Picture
 from biomass_pipeline.reporting.scores import MODEL_NAMES, Scores, model_name
 from biomass_pipeline.reporting.vega import as_script_json, chart_config, vega_library
 
-_DIGITS: Final = 5
-_KEYS: Final = ("image_id", "group")
-# Words of nearly every photo, such as notes, colour nothing.
-_MOST_WORDS: Final = 60
 
+class Survey(Protocol):
+    """What of a report's inputs the charts are made of."""
 
-@dataclass(frozen=True)
-class Column:
-    """Something that is known of each photo, to colour it by and to look along.
+    @property
+    def config(self) -> Config:
+        """Targets and columns."""
 
-    Attributes:
-        name: In the table of labels.
-        kind: What it holds.
-        values: One a photo: words, numbers or dates as text; None where it is not known.
-    """
+    @property
+    def oof(self) -> pd.DataFrame:
+        """The out-of-fold predictions, tidy."""
 
-    name: str
-    kind: Kind
-    values: tuple[str | float | None, ...]
+    @property
+    def labels(self) -> pd.DataFrame | None:
+        """One row a photo."""
 
-
-def photo_columns(labels: pd.DataFrame, *, data: DataConfig) -> list[Column]:
-    """The columns beside the targets that tell photos apart, the group columns first.
-
-    Args:
-        labels: One row a photo.
-        data: The group columns, the date and the targets.
-    """
-    first = [name for name in data.group_columns if name in labels]
-    others = [
-        str(name)
-        for name in labels
-        if name not in {*_KEYS, *data.target_names, *first, data.image_column}
-    ]
-    columns = [_column(name, labels[name], data=data) for name in [*first, *others]]
-    return [column for column in columns if column is not None]
+    @property
+    def album(self) -> Album:
+        """The photos' small pictures."""
 
 
 def explorer_section(
-    oof: pd.DataFrame,
-    labels: pd.DataFrame | None,
-    *,
-    data: DataConfig,
-    scores: Scores,
-    album: Album,
+    survey: Survey, scores: Scores, *, pictures: Sequence[Picture], shown: Set[str]
 ) -> dict[str, object]:
-    """What the template needs for the charts that can be asked, and the digests of its scripts."""
-    if labels is None:
+    """What the template needs for charts that can be asked, and the digests of its scripts.
+
+    Args:
+        survey: A report's inputs; without labels there are no such charts, and no script at all.
+        scores: Which model is shown first.
+        pictures: Figures, of which some have a live chart.
+        shown: The photos whose pictures stand in the page already.
+    """
+    if survey.labels is None:
         return {"explorer": None, "script_digests": ""}
+    album = survey.album
     payload = explorer_payload(
-        oof,
-        labels,
-        data=data,
+        survey.oof,
+        survey.labels,
+        data=survey.config.data,
         headline=scores.headline or "mil",
         level=next((c.level for by in scores.coverage.values() for c in by.values()), None),
     )
@@ -79,11 +65,12 @@ def explorer_section(
     return {
         "explorer": {
             "survey": as_script_json(payload),
-            "thumbnails": as_script_json(dict(album.pictures)),
-            "maps": as_script_json(dict(album.maps)),
+            "thumbnails": as_script_json(
+                {name: uri for name, uri in album.pictures.items() if name not in shown}
+            ),
+            "live": as_script_json({each.slug: each.live() for each in pictures if each.live}),
             "scripts": scripts,
             "n_without": album.n_without,
-            "along": len(payload["columns"]) > 0,
         },
         "script_digests": " ".join(f"'sha256-{_digest(text)}'" for text in scripts),
     }
@@ -120,7 +107,7 @@ def explorer_payload(
         "ids": ids,
         "groups": photos["group"].astype(str).tolist(),
         "folds": [int(fold) for fold in photos["fold"]],
-        "unlike": _numbers(photos.get("ood_percentile")),
+        "unlike": short_numbers(photos.get("ood_percentile")),
         "columns": [
             {"name": c.name, "kind": c.kind.value, "values": list(c.values)} for c in columns
         ],
@@ -142,19 +129,6 @@ def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _column(name: str, values: "pd.Series[Any]", *, data: DataConfig) -> Column | None:
-    """A column by what it holds; None if it tells no two photos apart, or nearly all."""
-    if values.dropna().nunique() < 2:  # noqa: PLR2004  # nothing to tell apart
-        return None
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        return Column(name, Kind.NUMBER, tuple(_numbers(values)))
-    words = tuple(None if pd.isna(value) else str(value) for value in values)
-    if name == data.date_column:
-        return Column(name, Kind.DATE, words)
-    n_words = len(set(words))
-    return Column(name, kind_of_words(n_words), words) if n_words <= _MOST_WORDS else None
-
-
 def _models(oof: pd.DataFrame) -> list[str]:
     there = set(oof["model"])
     return [key for key in MODEL_NAMES if key in there] + sorted(there - set(MODEL_NAMES))
@@ -163,7 +137,9 @@ def _models(oof: pd.DataFrame) -> list[str]:
 def _measured(oof: pd.DataFrame, ids: list[str], data: DataConfig) -> dict[str, Any]:
     once = oof.drop_duplicates(["image_id", "target"])
     return {
-        name: _numbers(once[once["target"] == name].set_index("image_id")["y_true"].reindex(ids))
+        name: short_numbers(
+            once[once["target"] == name].set_index("image_id")["y_true"].reindex(ids)
+        )
         for name in data.target_names
     }
 
@@ -174,19 +150,9 @@ def _predicted(oof: pd.DataFrame, ids: list[str], data: DataConfig) -> dict[str,
     for (model, target), rows in oof.groupby(["model", "target"], sort=False):
         by_photo = rows.set_index("image_id").reindex(ids)
         found.setdefault(str(model), {})[str(target)] = {
-            short: _numbers(by_photo[name]) for short, name in _PREDICTED.items()
+            short: short_numbers(by_photo[name]) for short, name in _PREDICTED.items()
         }
     return {model: {t: found[model][t] for t in data.target_names} for model in _models(oof)}
 
 
 _PREDICTED: Final[Mapping[str, str]] = {"y": "y_pred", "low": "y_lower", "high": "y_upper"}
-
-
-def _numbers(values: "pd.Series[Any] | None") -> list[float | None]:
-    """Five significant digits; None where there is no number."""
-    if values is None:
-        return []
-    return [
-        float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None
-        for value in values.to_numpy(dtype=float)
-    ]

@@ -109,6 +109,12 @@ def share(value: float | None) -> str:
     return _signed(f"{percent:.{1 if near_an_end else 0}f}") + _PERCENT
 
 
+def markdown_cell(text: object) -> str:
+    """A cell's text as it may stand in a Markdown table: nothing in it is markup."""
+    plain = str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+    return plain.replace("&", "&amp;").replace("<", "&lt;")
+
+
 def _signed(text: str) -> str:
     """With a true minus sign, and none before a zero."""
     if not text.strip("-0." + _THIN):

@@ -10,7 +10,9 @@ from typing import Any, Final
 from biomass_pipeline.reporting.canvas import Theme
 from biomass_pipeline.whole import write_whole
 
-_FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
+_FONT: Final = (
+    "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
+)
 
 
 @cache
@@ -61,6 +63,7 @@ def chart_config(theme: Theme) -> dict[str, Any]:
             "titleFontSize": 12,
             "labelLimit": 160,
         },
+        "header": {"labelColor": ink, "labelFontSize": 12},
         "range": {
             "category": list(theme.colours),
             "ordinal": {"scheme": "viridis", "extent": list(theme.dates)},
@@ -70,6 +73,8 @@ def chart_config(theme: Theme) -> dict[str, Any]:
             "agreement": {"stroke": ink, "color": ink, "strokeWidth": 1},
             "median": {"color": ink, "thickness": 2.5, "bandSize": 26, "size": 26},
             "smooth": {"stroke": ink, "strokeWidth": 2},
+            "even": {"stroke": ink, "strokeDash": [4, 3]},
+            "shares": {"color": theme.colours[0]},
             "interval": {"strokeWidth": 1.2},
             "photo": {
                 "color": theme.colours[0],

@@ -9,13 +9,16 @@ const pictures = { thumbnails: null, maps: null };
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const state = { target: survey.target, model: survey.model, colour: 0, along: 0, at: null };
 const views = {};
+const live = parsed("live");
+const others = new Map();
 
 const unitOf = (name) => survey.targets.find((target) => target.name === name).unit;
 const place = Object.fromEntries(survey.ids.map((id, i) => [id, i]));
 
 function number(value, digits = 3) {
   if (value === null || value === undefined) return "–";
-  const exponent = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
+  if (value === 0) return "0";
+  const exponent = Math.floor(Math.log10(Math.abs(value)));
   const decimals = Math.min(Math.max(digits - 1 - exponent, 0), 6);
   return value.toFixed(decimals).replace("-", "−");
 }
@@ -24,9 +27,11 @@ function interval(low, high, unit) {
   return low === null || high === null ? "–" : `${number(low)} to ${number(high)} ${unit}`;
 }
 
+// The worst photos stand in the page itself, and are not repeated.
 function picture(kind, id) {
   pictures[kind] ??= parsed(kind);
-  return pictures[kind][id];
+  const shown = document.querySelector(`[data-${kind}="${CSS.escape(id)}"]`);
+  return shown?.src ?? pictures[kind][id];
 }
 
 // --- rows -----------------------------------------------------------------------------------------
@@ -100,9 +105,32 @@ async function draw(name) {
   views[name]?.finalize();
   views[name] = view;
   view.addEventListener("click", (_, item) => item?.datum?.id && openPhoto(item.datum.id));
-  view.addEventListener("mousemove", (event, item) => showTip(event, item?.datum?.id));
-  view.addEventListener("mouseout", hideTip);
+  view.addEventListener("mouseover", (_, item) => item?.datum?.id && preview(name, item.datum.id));
   if (state.at) ring(state.at);
+}
+
+// Charts that ask nothing: panels side by side as room allows.
+async function drawOther(node, spec) {
+  const columns = Math.max(1, Math.floor(node.clientWidth / 275));
+  const { view } = await vegaEmbed(node, "columns" in spec ? { ...spec, columns } : spec, {
+    mode: "vega-lite",
+    actions: false,
+    renderer: "svg",
+    config: survey.themes[dark.matches ? "dark" : "light"],
+    tooltip: { theme: dark.matches ? "dark" : "light" },
+  });
+  node.querySelector("svg")?.setAttribute("aria-hidden", "true");
+  others.get(node)?.finalize();
+  others.set(node, view);
+}
+
+function drawOthers() {
+  for (const node of document.querySelectorAll("[data-live]")) drawOther(node, live[node.dataset.live]);
+}
+
+function repaint() {
+  redraw();
+  drawOthers();
 }
 
 function redraw() {
@@ -134,7 +162,7 @@ function step(name, by) {
   const next = now < 0 ? (by > 0 ? 0 : order.length - 1) : Math.min(Math.max(now + by, 0), order.length - 1);
   const row = order[next];
   ring(row.id);
-  byId(`${name}-said`).textContent = `${next + 1} of ${order.length}: ${sentence(row)}`;
+  preview(name, row.id, `${next + 1} of ${order.length}: `);
 }
 
 function sentence(row) {
@@ -154,28 +182,16 @@ function listen(name) {
   });
 }
 
-// --- the card beside the pointer ------------------------------------------------------------------
+// --- the photo beside the chart -------------------------------------------------------------------
 
-function showTip(event, id) {
-  if (id === undefined || place[id] === undefined) return hideTip();
-  const tip = byId("tip");
+function preview(name, id, words = "") {
+  const node = byId(`${name}-preview`);
+  const image = node.querySelector("img");
   const row = rows().find((each) => each.id === id);
   const source = picture("thumbnails", id);
-  tip.replaceChildren(
-    ...(source ? [element("img", { src: source, alt: "" })] : []),
-    element("p", {}, sentence(row)),
-    element("p", { class: "soft" }, survey.groups[place[id]]),
-  );
-  tip.hidden = false;
-  const box = tip.getBoundingClientRect();
-  const left = event.clientX + 16 + box.width > window.innerWidth ? event.clientX - 16 - box.width : event.clientX + 16;
-  const top = Math.min(event.clientY + 12, window.innerHeight - box.height - 8);
-  tip.style.left = `${Math.max(left, 8)}px`;
-  tip.style.top = `${Math.max(top, 8)}px`;
-}
-
-function hideTip() {
-  byId("tip").hidden = true;
+  image.hidden = !source;
+  if (source) image.src = source;
+  byId(`${name}-said`).textContent = row ? `${words}${sentence(row)} ${survey.groups[place[id]]}` : "";
 }
 
 function element(tag, attributes = {}, ...children) {
@@ -189,7 +205,6 @@ function element(tag, attributes = {}, ...children) {
 
 function openPhoto(id) {
   if (place[id] === undefined) return;
-  hideTip();
   ring(id);
   show(id);
   const dialog = byId("photo");
@@ -361,8 +376,14 @@ function begin() {
   prepareList();
   listen("scatter");
   listen("residuals");
-  redraw();
-  dark.addEventListener("change", redraw);
+  repaint();
+  dark.addEventListener("change", repaint);
+  let wide = document.body.clientWidth;
+  window.addEventListener("resize", () => {
+    if (document.body.clientWidth === wide) return;
+    wide = document.body.clientWidth;
+    drawOthers();
+  });
 }
 
 begin();
