@@ -8,9 +8,16 @@ Vega-Lite to be asked.
 from biomass_pipeline.reporting.album import Album, read_album
 from biomass_pipeline.reporting.canvas import DARK, LIGHT, Theme
 from biomass_pipeline.reporting.figures import predicted_against_measured
+from biomass_pipeline.reporting.folder import write_beside, write_figures
 from biomass_pipeline.reporting.making import StageRecord
-from biomass_pipeline.reporting.page import Report, ReportInputs, make_report, render_report
-from biomass_pipeline.reporting.pictures import Picture, vector_files
+from biomass_pipeline.reporting.page import (
+    Report,
+    ReportInputs,
+    make_report,
+    render_report,
+    report_figures,
+)
+from biomass_pipeline.reporting.pictures import Picture
 from biomass_pipeline.reporting.protocols import ProtocolLine, Spread, read_protocols
 from biomass_pipeline.reporting.speed import speed_figure
 from biomass_pipeline.reporting.unlike import photos_by_cost
@@ -34,6 +41,8 @@ __all__ = [
     "read_album",
     "read_protocols",
     "render_report",
+    "report_figures",
     "speed_figure",
-    "vector_files",
+    "write_beside",
+    "write_figures",
 ]

@@ -105,7 +105,7 @@ def residual_spec(kind: Kind) -> dict[str, Any]:
     along = alt.X(
         f"along:{_TYPES[kind][0].upper()}",
         title=ALONG,
-        axis=alt.Axis(labelAngle=-40, labelOverlap=True) if words else alt.Axis(),
+        axis=alt.Axis(labelAngle=-40 if kind is Kind.ORDER else 0, labelOverlap=True),
         scale=alt.Scale(zero=False) if kind is Kind.NUMBER else alt.Undefined,
     )
     error = alt.Y("error:Q", title=f"predicted minus measured ({UNIT})")

@@ -15,6 +15,7 @@ from biomass_pipeline.reporting.charts import Kind, residual_spec, scatter_spec
 from biomass_pipeline.reporting.photo_columns import photo_columns, short_numbers
 from biomass_pipeline.reporting.pictures import Picture
 from biomass_pipeline.reporting.scores import MODEL_NAMES, Scores, model_name
+from biomass_pipeline.reporting.table import spoken_group
 from biomass_pipeline.reporting.vega import as_script_json, chart_config, vega_library
 
 
@@ -105,7 +106,7 @@ def explorer_payload(
         "model": headline,
         "level": level,
         "ids": ids,
-        "groups": photos["group"].astype(str).tolist(),
+        "groups": [spoken_group(str(group)) for group in photos["group"]],
         "folds": [int(fold) for fold in photos["fold"]],
         "unlike": short_numbers(photos.get("ood_percentile")),
         "columns": [

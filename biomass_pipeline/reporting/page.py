@@ -223,7 +223,10 @@ def _results(inputs: ReportInputs, scores: Scores) -> dict[str, object]:
         "bars": global_bars(scores),
         "level": share(scores.level) if scores.level else "",
         "explanation": _explanation(scores, data),
-        "targets": target_table(scores, data=data),
+        "targets": target_table(
+            scores, data=data, models=["constant", "ridge", scores.headline or "mil"]
+        ),
+        "every_target": target_table(scores, data=data),
         "breakdowns": [(f"By {each.title}", breakdown_table(each)) for each in scores.breakdowns],
         "choices": choice_table(scores),
         "figures": scatter_section(inputs.oof, scores, data=data),

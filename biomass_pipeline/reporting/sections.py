@@ -26,7 +26,7 @@ from biomass_pipeline.reporting.protocols import (
 )
 from biomass_pipeline.reporting.residual_figures import residual_figure
 from biomass_pipeline.reporting.scores import Scores, model_name
-from biomass_pipeline.reporting.table import number, score, share
+from biomass_pipeline.reporting.table import number, score, share, spoken_group
 from biomass_pipeline.reporting.trust import Trust, read_trust
 from biomass_pipeline.reporting.trust_figures import calibration_figure, pit_figure
 from biomass_pipeline.reporting.trust_tables import (
@@ -118,7 +118,7 @@ def residual_section(
             slug="residuals",
             name=f"Errors in {target.name}: {model_name(model)}",
             reading=_RESIDUAL_READING,
-            alt=f"Predicted minus measured {target.name} along {', '.join(c.name for c in columns)}",
+            alt=f"Errors in {target.name} along {', '.join(column.name for column in columns)}",
         )
     ]
 
@@ -132,7 +132,7 @@ def worst_section(
     cards = [
         {
             "image_id": each.image_id,
-            "group": each.group,
+            "group": spoken_group(each.group),
             "sentence": each.sentence(unit),
             "lost": share(each.lost),
             "measured": f"{number(each.measured)} {unit}",

@@ -72,7 +72,7 @@ def chart_config(theme: Theme) -> dict[str, Any]:
         "style": {
             "agreement": {"stroke": ink, "color": ink, "strokeWidth": 1},
             "median": {"color": ink, "thickness": 2.5, "bandSize": 26, "size": 26},
-            "smooth": {"stroke": ink, "strokeWidth": 2},
+            "smooth": {"color": ink, "strokeWidth": 2},
             "even": {"stroke": ink, "strokeDash": [4, 3]},
             "shares": {"color": theme.colours[0]},
             "interval": {"strokeWidth": 1.2},
@@ -83,7 +83,7 @@ def chart_config(theme: Theme) -> dict[str, Any]:
                 "stroke": theme.paper,
                 "strokeWidth": 0.6,
             },
-            "chosen": {"stroke": ink, "strokeWidth": 2.5, "size": 240},
+            "chosen": {"color": ink, "stroke": ink, "strokeWidth": 2.5, "size": 240},
         },
     }
 

@@ -99,6 +99,7 @@ async function draw(name) {
     mode: "vega-lite",
     actions: false,
     renderer: "svg",
+    logLevel: vega.Error,
     config: survey.themes[dark.matches ? "dark" : "light"],
   });
   node.querySelector("svg")?.setAttribute("aria-hidden", "true");
@@ -116,6 +117,7 @@ async function drawOther(node, spec) {
     mode: "vega-lite",
     actions: false,
     renderer: "svg",
+    logLevel: vega.Error,
     config: survey.themes[dark.matches ? "dark" : "light"],
     tooltip: { theme: dark.matches ? "dark" : "light" },
   });
@@ -191,6 +193,7 @@ function preview(name, id, words = "") {
   const source = picture("thumbnails", id);
   image.hidden = !source;
   if (source) image.src = source;
+  else image.removeAttribute("src");
   byId(`${name}-said`).textContent = row ? `${words}${sentence(row)} ${survey.groups[place[id]]}` : "";
 }
 
@@ -377,6 +380,9 @@ function begin() {
   listen("scatter");
   listen("residuals");
   repaint();
+  for (const name of ["scatter", "residuals"]) {
+    if (byId(name)) preview(name, byError()[0]?.id, "The largest error. ");
+  }
   dark.addEventListener("change", repaint);
   let wide = document.body.clientWidth;
   window.addEventListener("resize", () => {
