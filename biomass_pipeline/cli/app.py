@@ -9,7 +9,7 @@ import typer
 
 from biomass_pipeline import __version__
 from biomass_pipeline.cli.cache_verbs import cache_app
-from biomass_pipeline.cli.field_verbs import calibrate, export_app, predict
+from biomass_pipeline.cli.field_verbs import calibrate, export_app, map_photos, predict
 from biomass_pipeline.cli.options import (
     ConfigOption,
     FoldOption,
@@ -220,6 +220,7 @@ def ui(
 
 app.command()(predict)
 app.command()(calibrate)
+app.command("map")(map_photos)
 
 
 @app.command()

@@ -1,7 +1,7 @@
-"""The verbs for new photos: `predict`, `calibrate` and `export`."""
+"""The verbs for new photos: `predict`, `calibrate`, `map` and `export`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -103,6 +103,65 @@ def calibrate(  # noqa: PLR0913  # one argument an option
         n_next=next_,
     )
     raise typer.Exit(calibrate_site(wish, as_json=as_json))
+
+
+def map_photos(  # noqa: PLR0913  # one argument an option
+    images: Annotated[
+        str, typer.Argument(help="Photo or orthomosaic; or folder, glob in quotes, fsspec URL.")
+    ],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A folder.")] = Path("maps"),
+    bundle: BundleOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Whose picture is drawn; else the heaviest in the score. Repeatable."),
+    ] = None,
+    model: Annotated[
+        Literal["auto", "mil", "ridge", "stack"] | None,
+        typer.Option(help="Whose prediction stands beside the map; else as configured."),
+    ] = None,
+    scale_to: Annotated[
+        Literal["network", "prediction"],
+        typer.Option(help="What the map adds up to: the networks' prediction, or the model's."),
+    ] = "network",
+    cell: Annotated[
+        int | None, typer.Option(min=1, help="Side of the GeoTIFF's cells, pixels of the photo.")
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option(help="CSV or Parquet: covariates, dates of photos.")
+    ] = None,
+    cache: CacheOption = None,
+    device: DeviceOption = "auto",
+    weights: WeightsOption = None,
+    other_versions: VersionsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Map where in a photo or an orthomosaic the biomass is.
+
+    Networks are asked what each tile gives to their prediction; where tiles overlap, a pixel has
+    their mean, so the map adds up to the prediction. Writes a picture, a table and GeoJSON of the
+    tiles, all targets in each, and, where the photo has map coordinates, a Cloud-Optimised GeoTIFF
+    of kg DM/ha. The prediction of an orthomosaic is its mean a quadrat: read kg DM/ha there.
+    """
+    from biomass_pipeline.cli.mapping import MapWish, map_images  # noqa: PLC0415  # as above
+    from biomass_pipeline.cli.predicting import Wish  # noqa: PLC0415  # as above
+
+    wish = Wish(
+        images,
+        output,
+        bundle=bundle,
+        config=config,
+        overrides=texts(set_),
+        weights=weights,
+        other_versions=other_versions,
+        table=table,
+        cache=cache,
+        device=device,
+    )
+    asked = MapWish(wish, texts(target), model=model, scale_to=scale_to, cell_px=cell)
+    raise typer.Exit(map_images(asked, as_json=as_json))
 
 
 @export_app.command("model")

@@ -81,7 +81,7 @@ def predict_images(wish: Wish, *, as_json: bool) -> int:
         raise typer.BadParameter(msg)
     started_s = time.monotonic()
     console = open_console(stderr=as_json)
-    bundle = _bundle(wish)
+    bundle = bundle_of(wish)
     columns = (wish.by,) if wish.by and wish.by != FOLDER else ()
     with ExitStack() as stack:
         place = Workplace(
@@ -106,7 +106,12 @@ def predict_images(wish: Wish, *, as_json: bool) -> int:
     return _UNREADABLE if outcome.embedded.unreadable else 0
 
 
-def _bundle(wish: Wish) -> Bundle:
+def bundle_of(wish: Wish) -> Bundle:
+    """The bundle that is named, or the project's own models.
+
+    Raises:
+        BiomassError: As `load_bundle` and `current_models`.
+    """
     if wish.bundle is not None:
         return load_bundle(wish.bundle, weights=wish.weights, other_versions=wish.other_versions)
     # Only the project's own models need its graph, to know whether they are up to date.

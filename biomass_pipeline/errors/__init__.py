@@ -55,6 +55,7 @@ from biomass_pipeline.errors.inference import (
     SubmissionIdsError,
     SubmissionNumbersError,
     UngroupedPhotosError,
+    UnknownTargetError,
 )
 from biomass_pipeline.errors.learning import (
     DivergenceCause,
@@ -209,6 +210,7 @@ __all__ = [
     "UnknownLayoutError",
     "UnknownPhotosError",
     "UnknownSelectionError",
+    "UnknownTargetError",
     "UnlabelledBagError",
     "UnlockableFolderError",
     "UnreachableClusterError",

@@ -1,5 +1,6 @@
 """Errors about predictions of photos that nobody weighed."""
 
+import difflib
 from collections.abc import Sequence
 
 from biomass_pipeline.errors.family import BiomassError
@@ -64,6 +65,19 @@ class UngroupedPhotosError(BiomassError):
         super().__init__(
             f"{len(image_ids)} photo(s) have no paddock: {_some(image_ids)}. Give each of them "
             f"one, or leave these photos out."
+        )
+
+
+class UnknownTargetError(BiomassError):
+    """A target is asked for that the models do not predict."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, *, known: Sequence[str]) -> None:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean `{near[0]}`? " if near else ""
+        super().__init__(
+            f"The models do not predict `{name}`. {hint}They predict: {', '.join(known)}."
         )
 
 

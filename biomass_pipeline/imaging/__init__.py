@@ -8,7 +8,7 @@ from biomass_pipeline.imaging.decoding import decode, decoder_identity
 from biomass_pipeline.imaging.memory import keep_freed_memory
 from biomass_pipeline.imaging.quality import LOOK_PX, PhotoQuality, judge_quality
 from biomass_pipeline.imaging.reading import TileChunk, read_tiles
-from biomass_pipeline.imaging.reduced import decode_reduced
+from biomass_pipeline.imaging.thumbnail import Thumbnail, read_thumbnail
 from biomass_pipeline.imaging.tiles import cut_tiles
 from biomass_pipeline.manifest import ReadLimits
 
@@ -16,12 +16,13 @@ __all__ = [
     "LOOK_PX",
     "PhotoQuality",
     "ReadLimits",
+    "Thumbnail",
     "TileChunk",
     "cut_tiles",
     "decode",
-    "decode_reduced",
     "decoder_identity",
     "judge_quality",
     "keep_freed_memory",
+    "read_thumbnail",
     "read_tiles",
 ]

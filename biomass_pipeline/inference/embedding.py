@@ -60,6 +60,7 @@ class Embedded:
         unreadable: Path and reason of the others, in path order.
         n_embedded: Photos of which at least a tile was embedded now.
         n_reused: Photos whose rows were all in the cache.
+        images: The manifest's rows of the readable photos, in path order.
     """
 
     features: FeatureSet
@@ -67,6 +68,7 @@ class Embedded:
     unreadable: tuple[tuple[str, str], ...]
     n_embedded: int
     n_reused: int
+    images: pd.DataFrame
 
 
 def embed_location(location: str, bundle: Bundle, *, place: Workplace) -> Embedded:
@@ -104,6 +106,7 @@ def embed_location(location: str, bundle: Bundle, *, place: Workplace) -> Embedd
         unreadable=tuple(sorted(refused)),
         n_embedded=written.n_embedded,
         n_reused=written.n_reused,
+        images=manifest[manifest["image_id"].isin(features.image_ids)].reset_index(drop=True),
     )
 
 

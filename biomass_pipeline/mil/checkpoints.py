@@ -104,6 +104,11 @@ class TrainedFold:
             reconciling=reconciling,
         )
 
+    @property
+    def additive(self) -> bool:
+        """Whether a tile's share of a prediction is what the networks find on it."""
+        return all(member.network.additive for member in self.members)
+
     def components_of(self, outputs: Floats) -> Floats:
         """What networks put out as components: reconciled where they are independent, and scaled.
 

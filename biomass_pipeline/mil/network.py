@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from biomass_pipeline.config import TrainingConfig
-from biomass_pipeline.mil.aggregators import Pooled, build_aggregator
+from biomass_pipeline.mil.aggregators import AdditiveAggregator, Pooled, build_aggregator
 from biomass_pipeline.mil.bags import BagBatch
 from biomass_pipeline.mil.covariates import CovariateEncoder
 from biomass_pipeline.mil.distributions import Distribution
@@ -79,6 +79,11 @@ class BagNetwork(nn.Module):
         )
         self.aggregator = build_aggregator(training, build_head(training, self.labels))
         self.objective = Objective(training, self.labels)
+
+    @property
+    def additive(self) -> bool:
+        """Whether the head is asked at each tile, so that shares are what is found there."""
+        return isinstance(self.aggregator, AdditiveAggregator)
 
     def forward(self, bags: BagBatch) -> Pooled:
         """Aggregate bags of raw features."""

@@ -10,8 +10,8 @@ from biomass_pipeline.imaging import (
     LOOK_PX,
     PhotoQuality,
     ReadLimits,
-    decode_reduced,
     judge_quality,
+    read_thumbnail,
 )
 from biomass_pipeline.reporting.thumbnails import thumbnail_uri
 
@@ -67,7 +67,7 @@ def read_album(
         number, (_, path) = numbered
         try:
             with open_photo(path) as stream:
-                pixels = decode_reduced(stream, longest_px=LOOK_PX, limits=limits)
+                pixels = read_thumbnail(stream, max_side_px=LOOK_PX, limits=limits).pixels
         except UnreadableImageError as error:
             return error.reason
         except OSError as error:

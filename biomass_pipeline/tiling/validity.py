@@ -79,7 +79,7 @@ def valid_grid(picture: Picture, spec: TilingConfig, bounds_px: Sequence[int] = 
     across = _side(grid.col_px, picture.size_px[1], spec.tile_px)
     bounds = checked_bounds(bounds_px or (0, spec.tile_px), spec.tile_px)
     fine = down.cut_at(bounds), across.cut_at(bounds)
-    counts = _count_valid(picture, fine[0].edges, fine[1].edges)
+    counts = count_valid(picture, fine[0].edges, fine[1].edges)
     valid = _summed(counts, fine, (down, across))
     if not valid.sum():
         msg = "a photo without a valid pixel has no tiles"
@@ -136,10 +136,16 @@ def _cell_shares(
         yield weights.ravel() / weights.sum()
 
 
-def _count_valid(
+def count_valid(
     picture: Picture, row_edges: NDArray[np.int64], col_edges: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The valid pixels of each piece, shape (row piece, col piece), of the upright photo."""
+    """The valid pixels of each piece, shape (row piece, col piece), of the upright photo.
+
+    Args:
+        picture: Its bands are read once.
+        row_edges: Where rows are cut, from 0 to the height.
+        col_edges: Where columns are cut, from 0 to the width.
+    """
     turn = picture.orientation
     rows, cols = (col_edges, row_edges) if turn.transposed else (row_edges, col_edges)
     if turn.rows_flipped:
