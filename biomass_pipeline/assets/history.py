@@ -39,7 +39,7 @@ def _latest(instance: dg.DagsterInstance, stage: str, *, most: int) -> Iterator[
     # The latest come first.
     latest = {found.partition or "": found for found in reversed(made)}
     for part in sorted(latest):
-        told = {name: value.value for name, value in latest[part].metadata.items()}
+        told: dict[str, Any] = {k: v.value for k, v in latest[part].metadata.items()}
         yield StageRecord(stage, part, told.get(SECONDS), *_counts(told))
 
 

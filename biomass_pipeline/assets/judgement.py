@@ -2,10 +2,12 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import dagster as dg
 import pandas as pd
 
+from biomass_pipeline import mil
 from biomass_pipeline.assets.blueprint import (
     Archive,
     Blueprint,
@@ -17,7 +19,7 @@ from biomass_pipeline.assets.blueprint import (
 )
 from biomass_pipeline.assets.extraction import reading_of
 from biomass_pipeline.assets.history import stages_of
-from biomass_pipeline.assets.lesson import Lesson, features_of
+from biomass_pipeline.assets.lesson import CheckpointHandle, Lesson, features_of
 from biomass_pipeline.assets.prediction import judged_state
 from biomass_pipeline.config import Config, fingerprint
 from biomass_pipeline.evaluation import (
@@ -32,16 +34,20 @@ from biomass_pipeline.evaluation import (
 )
 from biomass_pipeline.manifest import check_quarantine, with_refusals
 from biomass_pipeline.reporting import (
+    WORST,
     Album,
+    HeldOut,
     Picture,
     Report,
     ReportInputs,
+    draw_worst_maps,
     make_report,
     package_versions,
     photos_by_cost,
     predicted_against_measured,
     read_album,
 )
+from biomass_pipeline.reporting.maps.reading import PhotoReader
 from biomass_pipeline.store import Cache
 
 _GROUP = "judgement"
@@ -135,6 +141,7 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         image_manifest: pd.DataFrame,
         label_table: pd.DataFrame,
         feature_cache: dict[int, Cache],
+        mil_checkpoint: dict[int, CheckpointHandle],
         labels: dg.ResourceParam[LabelSource],
         photos: dg.ResourceParam[PhotoSource],
         settings: dg.ResourceParam[Settings],
@@ -142,6 +149,8 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult[Report]:
         """One self-contained page: scores, charts, photos, quarantine, configuration, versions."""
         protocols = _if_there(documents, "protocols")
+        model = str(evaluation["headline_model"])
+        worst_first = [*photos_by_cost(oof_predictions, data=config.data, model=model).index]
         made = make_report(
             ReportInputs(
                 config=blueprint.with_training(settings.load()),
@@ -161,7 +170,16 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
                     comparison=protocols,
                 ),
                 labels=label_table,
-                album=_album(image_manifest, oof_predictions, evaluation, photos, config),
+                album=_album(worst_first, image_manifest, photos, config),
+                maps=draw_worst_maps(
+                    worst_first[:WORST],
+                    oof_predictions,
+                    image_manifest,
+                    model=model,
+                    folds=_held_out(mil_checkpoint, feature_cache),
+                    reader=PhotoReader(photos.open, config),
+                    beside=mil.Beside(label_table, config.data.date_column),
+                ),
                 stages=stages_of(context.instance, n_parts=config.folds.n_folds),
             )
         )
@@ -192,22 +210,27 @@ def _refused(caches: Mapping[int, Cache]) -> dict[str, str]:
 
 
 def _album(
-    manifest: pd.DataFrame,
-    oof: pd.DataFrame,
-    metrics: Mapping[str, object],
-    photos: PhotoSource,
-    config: Config,
+    worst_first: Sequence[str], manifest: pd.DataFrame, photos: PhotoSource, config: Config
 ) -> Album:
-    """A look at every photo that was predicted, the worst ones first."""
+    """A look at every photo that was predicted."""
     paths = dict(zip(manifest["image_id"], manifest["path"], strict=True))
-    worst_first = photos_by_cost(oof, data=config.data, model=str(metrics["headline_model"]))
     reading = reading_of(config, photos)
     return read_album(
-        [(image_id, paths[image_id]) for image_id in worst_first.index],
+        [(image_id, paths[image_id]) for image_id in worst_first],
         photos.open,
         limits=reading.limits,
         threads=reading.threads,
     )
+
+
+def _held_out(
+    handles: Mapping[int, CheckpointHandle], caches: Mapping[int, Cache]
+) -> dict[int, HeldOut]:
+    """Each fold's photos with the networks that never saw them."""
+    return {
+        fold: HeldOut(partial(mil.load_fold, handle.folder, handle.fingerprint), caches[fold].load)
+        for fold, handle in handles.items()
+    }
 
 
 def _if_there(documents: Archive, name: str) -> Mapping[str, object] | None:

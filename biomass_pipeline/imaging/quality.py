@@ -30,6 +30,8 @@ _WIDEST: Final = 1.2  # of its height
 _ALIKE: Final = 0.35
 _NEAR: Final = 2.0
 _FEWEST_LETTERS: Final = 5
+# Of 255: a stamp's colours. None of 120 generated and 142 real wheat photos is taken for stamped.
+_BRIGHT, _APART, _REDDER, _WHITE = 190, 110, 20, 235
 # Stamps are put near an edge: the part of the height that is looked at, from above and below.
 _STRIP: Final = 0.2
 
@@ -86,7 +88,7 @@ def border_share(grey: NDArray[np.floating]) -> float:
     if top == height or left == width:
         return 0.0
     inner = (height - top - bottom) * (width - left - right)
-    return 1.0 - inner / (height * width)
+    return float(1.0 - inner / (height * width))
 
 
 def is_stamped(pixels: Pixels) -> bool:
@@ -116,8 +118,8 @@ def _plain_lines(grey: NDArray[np.floating]) -> int:
 def _ink(part: NDArray[np.int16]) -> list[Mask]:
     """Where pixels have the colour of a stamp: the orange of camera dates, or white."""
     red, green, blue = part[..., 0], part[..., 1], part[..., 2]
-    orange = (red > 190) & (red - blue > 110) & (green < red - 20) & (green > blue)
-    return [orange, part.min(axis=2) > 235]
+    orange = (red > _BRIGHT) & (red - blue > _APART) & (green < red - _REDDER) & (green > blue)
+    return [orange, part.min(axis=2) > _WHITE]
 
 
 def _has_line(mask: Mask, height_px: int) -> bool:

@@ -17,10 +17,12 @@ _NO_SCORES = (
     "No scores: there was no evaluation of these models when they were exported. Nothing is known "
     "of how well they predict."
 )
-INTENDED_USE = """Photos of the kind it learnt from: taken like the training photos, of the same sward \
-types, of a quadrat of the same size. It gives a photo's dry matter with intervals, and means of \
-paddocks with their standard error. For a new site, weigh a few cuts there and run \
-`biomass calibrate`: predictions without any cut of a site are the least certain ones."""
+INTENDED_USE = (
+    "Photos of the kind it learnt from: taken like the training photos, of the same sward types, "
+    "of a quadrat of the same size. It gives a photo's dry matter with intervals, and means of "
+    "paddocks with their standard error. For a new site, weigh a few cuts there and run "
+    "`biomass calibrate`: predictions without any cut of a site are the least certain ones."
+)
 _USE = f"""{INTENDED_USE}
 
 ```

@@ -20,13 +20,16 @@ from biomass_pipeline.reporting.page import (
 from biomass_pipeline.reporting.pictures import Picture
 from biomass_pipeline.reporting.protocols import ProtocolLine, Spread, read_protocols
 from biomass_pipeline.reporting.speed import speed_figure
-from biomass_pipeline.reporting.unlike import photos_by_cost
+from biomass_pipeline.reporting.unlike import WORST, photos_by_cost
 from biomass_pipeline.reporting.versions import package_versions
+from biomass_pipeline.reporting.worst_maps import HeldOut, WorstMaps, draw_worst_maps
 
 __all__ = [
     "DARK",
     "LIGHT",
+    "WORST",
     "Album",
+    "HeldOut",
     "Picture",
     "ProtocolLine",
     "Report",
@@ -34,6 +37,8 @@ __all__ = [
     "Spread",
     "StageRecord",
     "Theme",
+    "WorstMaps",
+    "draw_worst_maps",
     "make_report",
     "package_versions",
     "photos_by_cost",

@@ -29,14 +29,12 @@ class Album:
         pictures: Data URIs by image id.
         qualities: By image id.
         unreadable: Why a photo could not be looked at, by image id.
-        maps: Data URIs of tile maps, by image id.
         n_without: Photos that had no room for a picture.
     """
 
     pictures: Mapping[str, str] = field(default_factory=dict)
     qualities: Mapping[str, PhotoQuality] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    maps: Mapping[str, str] = field(default_factory=dict)
     n_without: int = 0
 
 

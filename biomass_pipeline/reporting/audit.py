@@ -67,7 +67,7 @@ def _copies(known: pd.DataFrame, data: DataConfig) -> Audit:
                 (Head(str(first)), Head(str(second))),
                 (
                     "same bytes" if same else f"{bits} of {_BITS} bits differ",
-                    "one" if groups.nunique() == 1 else "two: a leak",
+                    "one" if groups.iloc[0] == groups.iloc[1] else "two: a leak",
                     number(abs(by_id[target][first] - by_id[target][second])),
                 ),
             )
@@ -123,14 +123,11 @@ def _outliers(labels: pd.DataFrame, data: DataConfig) -> Audit:
     """Labels unlike those beside them."""
     finding = check_label_outliers(labels, data)
     lines = [
-        [
-            str(row.what),
-            str(row.target),
-            number(float(row.value)),
-            number(float(row.usual)),
-            number(float(row.sds), digits=2),
-        ]
-        for row in finding.table.itertuples(index=False)
+        [str(what), str(target), number(value), number(usual), number(sds, digits=2)]
+        for what, target, value, usual, sds in zip(
+            *(finding.table[name] for name in ("what", "target", "value", "usual", "sds")),
+            strict=True,
+        )
     ]
     table = text_table(
         "Labels far from what is usual in their group, in robust standard deviations.",
@@ -150,7 +147,8 @@ def _faults(album: Album) -> Audit:
     ]
     n_odd = len({line[0] for line in lines})
     told = (
-        f"{count(n_odd)} of {count(len(album.qualities) + len(album.unreadable))} photos have a plain fault."
+        f"{count(n_odd)} of {count(len(album.qualities) + len(album.unreadable))} photos have a "
+        f"plain fault."
         if lines
         else f"None of {count(len(album.qualities))} photos is blurred, badly exposed, framed or "
         f"stamped as far as a quick look can tell."

@@ -167,8 +167,9 @@ def as_png(figure: Figure, *, most_bytes: int = _LIMIT_BYTES) -> bytes:
     for dpi in _DPI:
         figure.set_dpi(dpi)
         # Not `savefig`, which draws everything twice.
-        canvas.draw()
-        drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+        canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's backends have no types
+        pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]  # as above
+        drawn = Image.fromarray(pixels[..., :3])
         compressed = io.BytesIO()
         small = drawn.quantize(_PALETTE, dither=Image.Dither.NONE)
         small.save(compressed, format="PNG", optimize=True, dpi=(dpi, dpi))

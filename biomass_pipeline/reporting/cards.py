@@ -116,8 +116,9 @@ def _making(config: Config, model: str) -> str:
 def _scores(metrics: Mapping[str, Any], data: DataConfig) -> str:
     floor = metrics["protocol"]["floor"]
     told = (
-        f"Out of fold: {metrics['n_images']} photos of {metrics['n_groups']} groups, each predicted "
-        f"by models that never saw its group. `{floor}` is the floor, which predicts training means."
+        f"Out of fold: {metrics['n_images']} photos of {metrics['n_groups']} groups, each "
+        f"predicted by models that never saw its group. `{floor}` is the floor, which predicts "
+        f"training means."
     )
     return "\n\n".join([told, score_table(metrics, data), error_table(metrics, data)])
 
@@ -126,7 +127,10 @@ def _backbone(config: Config) -> str:
     spec = config.backbone
     return bullets(
         [
-            f"`{spec.name}` (tokens `{spec.tokens}`, layers `{spec.layers}`, views `{spec.views}`).",
+            (
+                f"`{spec.name}` (tokens `{spec.tokens}`, layers `{spec.layers}`, views "
+                f"`{spec.views}`)."
+            ),
             f"Licence of the backbone: {licence_text(spec.name)}.",
         ]
     )

@@ -52,8 +52,7 @@ def scatter_spec(kind: Kind) -> dict[str, Any]:
     """
     import altair as alt  # noqa: PLC0415  # only a report needs it
 
-    ends = {"domainMin": alt.expr("low_end"), "domainMax": alt.expr("high_end"), "nice": False}
-    scale = alt.Scale(**ends)
+    scale = alt.Scale(domainMin=alt.expr("low_end"), domainMax=alt.expr("high_end"), nice=False)
     measured = alt.X("measured:Q", scale=scale, title=f"measured ({UNIT})")
     predicted = alt.Y("predicted:Q", scale=scale, title=f"predicted ({UNIT})")
     picked = alt.selection_point(name="picked", fields=["colour"], bind="legend")
@@ -130,7 +129,7 @@ def residual_spec(kind: Kind) -> dict[str, Any]:
 
 
 def as_wide_as_there_is_room(
-    layers: "alt.LayerChart", height_px: int, *, numbers: Sequence[str] = ()
+    layers: "alt.LayerChart | alt.FacetChart", height_px: int, *, numbers: Sequence[str] = ()
 ) -> dict[str, Any]:
     """A specification as it stands in the page, without colours: the page brings its theme's.
 
@@ -158,9 +157,11 @@ def _points() -> "alt.Chart":
 
 def _chosen() -> "alt.Chart":
     """A ring around the photo that the keyboard is at."""
-    return (
-        _points().transform_filter(f"datum.id === {_AT}").mark_point(style="chosen", filled=False)
-    )
+    import altair as alt  # noqa: PLC0415  # as above
+
+    at = _points().transform_filter(f"datum.id === {_AT}")
+    chart: alt.Chart = at.mark_point(style="chosen", filled=False)
+    return chart
 
 
 def _colour(kind: Kind) -> "alt.Color":

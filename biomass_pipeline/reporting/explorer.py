@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from importlib.resources import files
 from typing import Any, Final, Protocol
 
@@ -40,7 +41,7 @@ class Survey(Protocol):
 
 
 def explorer_section(
-    survey: Survey, scores: Scores, *, pictures: Sequence[Picture], shown: Set[str]
+    survey: Survey, scores: Scores, *, pictures: Sequence[Picture], shown: AbstractSet[str]
 ) -> dict[str, object]:
     """What the template needs for charts that can be asked, and the digests of its scripts.
 

@@ -1,6 +1,7 @@
 """The report's folder: what lies beside the page, each file whole or not at all."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -44,4 +45,8 @@ def write_figures(folder: Path, pictures: Sequence[Picture]) -> list[Path]:
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
-        write_whole(folder / name, lambda path, content=content: path.write_bytes(content))
+        write_whole(folder / name, partial(_put, content))
+
+
+def _put(content: bytes, path: Path) -> None:
+    path.write_bytes(content)

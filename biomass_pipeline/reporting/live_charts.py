@@ -112,11 +112,10 @@ def protocol_chart(protocols: Protocols) -> dict[str, Any]:
         if found.mean is not None
     ]
     names = _names(models_of(protocols))
-    colour = alt.Color("model:N", title=None, sort=names, scale=_models_scale(names))
-    colour.legend = alt.Legend(orient="bottom")
+    colour = _model_colour(names)
     y = alt.Y("question:N", sort=questions, title=None, axis=alt.Axis(labelLimit=220))
     shift = alt.YOffset("model:N", sort=names)
-    base = alt.Chart(alt.Data(values=rows))
+    base = alt.Chart(alt.InlineData(values=rows))
     bars = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", title="global weighted R²"), x2="high:Q", y=y, yOffset=shift, color=colour
     )
@@ -148,10 +147,9 @@ def learning_curve_chart(protocols: Protocols) -> dict[str, Any]:
         for point in curve_of(protocols, model)
     ]
     names = _names(models)
-    colour = alt.Color("model:N", title=None, sort=names, scale=_models_scale(names))
-    colour.legend = alt.Legend(orient="bottom")
+    colour = _model_colour(names)
     x = alt.X("groups:Q", title="training groups", scale=alt.Scale(zero=False), axis=_WHOLE)
-    base = alt.Chart(alt.Data(values=rows))
+    base = alt.Chart(alt.InlineData(values=rows))
     lines = base.mark_line(point={"size": 60}).encode(
         x=x,
         y=alt.Y("r2:Q", title="global weighted R²", scale=alt.Scale(zero=False)),
@@ -170,13 +168,17 @@ def _point(panel: str, target: str, promised: float, observed: float | None) -> 
 
 
 def _panels(
-    panel: "alt.LayerChart", rows: Sequence[Mapping[str, Any]], *, by: str, order: Sequence[str]
+    panel: "alt.LayerChart | alt.FacetChart",
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    by: str,
+    order: Sequence[str],
 ) -> dict[str, Any]:
     """The same chart for each of some values."""
     import altair as alt  # noqa: PLC0415  # as above
 
     facet = alt.Facet(f"{by}:N", title=None, sort=list(order))
-    whole = panel.facet(facet, data=alt.Data(values=[dict(row) for row in rows]), columns=3)
+    whole = panel.facet(facet, data=alt.InlineData(values=[dict(row) for row in rows]), columns=3)
     spec: dict[str, Any] = whole.to_dict()
     spec.pop("config", None)
     return spec
@@ -186,9 +188,12 @@ def _names(models: Sequence[str]) -> list[str]:
     return [model_name(model) for model in models]
 
 
-def _models_scale(names: Sequence[str]) -> "alt.Scale":
+def _model_colour(names: Sequence[str]) -> "alt.Color":
     """A model has one colour in every chart, whichever others are there."""
     import altair as alt  # noqa: PLC0415  # as above
 
-    order = [*MODEL_NAMES.values(), *(name for name in names if name not in MODEL_NAMES.values())]
-    return alt.Scale(domain=order)
+    known = list(MODEL_NAMES.values())
+    order = [*known, *(name for name in names if name not in known)]
+    legend = alt.Legend(orient="bottom", values=list(names))
+    scale = alt.Scale(domain=order)
+    return alt.Color("model:N", title=None, sort=list(names), scale=scale, legend=legend)

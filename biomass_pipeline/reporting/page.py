@@ -37,6 +37,7 @@ from biomass_pipeline.reporting.sections import (
     worst_section,
 )
 from biomass_pipeline.reporting.table import MAX_ROWS, count, markdown_cell, share, text_table
+from biomass_pipeline.reporting.worst_maps import WorstMaps
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class ReportInputs:
         labels: One row a photo: `image_id`, the targets, and what else is known of it; None: only
             the predictions are shown.
         album: The photos' small pictures and what is wrong with them.
+        maps: Tile maps of the photos predicted worst.
         stages: What the making of each stage took.
     """
 
@@ -75,6 +77,7 @@ class ReportInputs:
     alarms: Sequence[Alarm] = ()
     labels: pd.DataFrame | None = None
     album: Album = field(default_factory=Album)
+    maps: WorstMaps = field(default_factory=WorstMaps)
     stages: Sequence[StageRecord] = ()
 
 
@@ -138,7 +141,7 @@ def _shown(inputs: ReportInputs) -> tuple[dict[str, Any], list[Picture]]:
         **_results(inputs, scores),
         "residuals": residual_section(inputs.oof, inputs.labels, data=data, model=model),
         **trust_section(inputs.metrics, data=data, model=model),
-        **worst_section(inputs.oof, inputs.album, data=data, model=model),
+        **worst_section(inputs.oof, inputs.album, inputs.maps, data=data, model=model),
         **protocols_section(inputs.protocols, model=model),
         **tuning_section(inputs.tuning),
         **alarm_section(inputs.alarms),
@@ -185,7 +188,7 @@ def _cards(inputs: ReportInputs, shown: Mapping[str, Any]) -> dict[str, str]:
 def _rendered(template: str, shown: Mapping[str, Any], *, escape: bool) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__),
-        autoescape=escape,
+        autoescape=escape,  # noqa: S701  # Markdown has its own escapes
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

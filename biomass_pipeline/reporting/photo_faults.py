@@ -15,7 +15,7 @@ _SOFT: Final = log(6)
 _SOFT_SD: Final = 3.0
 _TO_SD: Final = 1.4826  # of a normal distribution, from its median absolute deviation
 _FEWEST_TO_COMPARE: Final = 8
-# The same photos had at most 1 % of white and 0.4 % of black pixels, and a lightness of 0.17 to 0.69.
+# The same photos had at most 1 % of white and 0.4 % of black pixels, lightness from 0.17 to 0.69.
 _BURNT: Final = 0.1
 _BLACK: Final = 0.2
 _DARK: Final = 0.1

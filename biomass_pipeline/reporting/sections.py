@@ -44,6 +44,7 @@ from biomass_pipeline.reporting.tuning import (
     tuning_sentence,
 )
 from biomass_pipeline.reporting.unlike import likeness_sentence, worst_photos, worst_table
+from biomass_pipeline.reporting.worst_maps import WorstMaps
 
 _SCATTER_READING: Final = "A point is a photo, a thin bar its interval; on the line both agree."
 _RESIDUAL_READING: Final = (
@@ -124,7 +125,7 @@ def residual_section(
 
 
 def worst_section(
-    oof: pd.DataFrame, album: Album, *, data: DataConfig, model: str
+    oof: pd.DataFrame, album: Album, maps: WorstMaps, *, data: DataConfig, model: str
 ) -> dict[str, object]:
     """The photos predicted worst, with their pictures where there are any."""
     worst = worst_photos(oof, data=data, model=model)
@@ -139,11 +140,16 @@ def worst_section(
             "predicted": f"{number(each.predicted)} {unit}",
             "unlike": number(each.unlike, digits=2),
             "picture": album.pictures.get(each.image_id, ""),
-            "map": album.maps.get(each.image_id, ""),
+            "map": maps.uris.get(each.image_id, ""),
         }
         for each in worst
     ]
-    return {"worst": cards, "worst_table": worst_table(worst, data=data)}
+    return {
+        "worst": cards,
+        "worst_table": worst_table(worst, data=data),
+        "maps": maps,
+        "map_top": number(maps.top, digits=2),
+    }
 
 
 def trust_section(metrics: Mapping[str, Any], *, data: DataConfig, model: str) -> dict[str, object]:

@@ -10,7 +10,8 @@ import pandas as pd
 from biomass_pipeline.config import DataConfig
 from biomass_pipeline.reporting.table import Head, Row, Table, count, number, share
 
-_SHOWN: Final = 20
+# How many are shown.
+WORST: Final = 20
 # A larger error than this many times that of the others is worth a warning.
 _WORSE: Final = 1.2
 
@@ -70,23 +71,21 @@ def worst_photos(oof: pd.DataFrame, *, data: DataConfig, model: str) -> list[Wor
     """
     by_photo = photos_by_cost(oof, data=data, model=model)
     rows = oof[(oof["model"] == model) & (oof["target"] == data.heaviest_target)]
-    shown = rows.set_index("image_id").reindex(by_photo.index[:_SHOWN])
+    shown = rows.set_index("image_id").reindex(by_photo.index[:WORST])
     if "ood_percentile" not in shown:
         shown = shown.assign(ood_percentile=np.nan)
     whole = float(by_photo.sum())
+    numbers = shown[list(_NUMBERS)].to_numpy(dtype=float).tolist()
+    lost = (by_photo / whole if whole else by_photo * np.nan).tolist()
     return [
-        WorstPhoto(
-            image_id=str(row.Index),
-            group=str(row.group),
-            lost=float(cost / whole) if whole else float("nan"),
-            measured=float(row.y_true),
-            predicted=float(row.y_pred),
-            low=float(row.y_lower),
-            high=float(row.y_upper),
-            unlike=float(row.ood_percentile),
+        WorstPhoto(str(image_id), str(group), cost, *line)
+        for image_id, group, cost, line in zip(
+            shown.index, shown["group"], lost, numbers, strict=False
         )
-        for row, cost in zip(shown.itertuples(), by_photo, strict=False)
     ]
+
+
+_NUMBERS: Final = ("y_true", "y_pred", "y_lower", "y_upper", "ood_percentile")
 
 
 def worst_table(worst: Sequence[WorstPhoto], *, data: DataConfig) -> Table:
