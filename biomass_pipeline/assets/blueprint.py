@@ -5,8 +5,10 @@ The Protocols here are owned by the assets; the composition root passes what ful
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, Protocol
@@ -29,6 +31,8 @@ _SETTINGS = "settings"
 _MOST_COLUMNS = 5
 # Held one at a time across processes, whatever runs them.
 GPU_POOL = "gpu"
+# Under which name a materialization tells what its own work took.
+SECONDS = "seconds"
 
 
 class Settings(Protocol):
@@ -210,7 +214,20 @@ class Blueprint:
             metadata={_SETTINGS: _listing(plain)} if plain else None,
             **options,
         )
-        return lambda body: decorate(self.around(body))
+        return lambda body: decorate(self.around(_timed(body)))
+
+
+def _timed(body: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, and what it took is told with what it made."""
+
+    @wraps(body)
+    def run(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # whatever the asset takes and gives
+        started_s = time.perf_counter()
+        made = body(*args, **kwargs)
+        took = {SECONDS: round(time.perf_counter() - started_s, 3)}
+        return made._replace(metadata={**(made.metadata or {}), **took})
+
+    return run
 
 
 def content_version(table: pd.DataFrame) -> dg.DataVersion:

@@ -1,18 +1,23 @@
 """Judgement: pooled out-of-fold predictions, scores beside their floors, and the report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import dagster as dg
 import pandas as pd
 
+from biomass_pipeline import mil
 from biomass_pipeline.assets.blueprint import (
     Archive,
     Blueprint,
     LabelSource,
+    PhotoSource,
     Settings,
     table_result,
 )
-from biomass_pipeline.assets.lesson import Lesson, features_of
+from biomass_pipeline.assets.extraction import reading_of
+from biomass_pipeline.assets.history import stages_of
+from biomass_pipeline.assets.lesson import CheckpointHandle, Lesson, features_of
 from biomass_pipeline.assets.pages import picture_of, scores_of, scores_page
 from biomass_pipeline.assets.prediction import judged_state
 from biomass_pipeline.config import Config, fingerprint, recorded
@@ -28,16 +33,27 @@ from biomass_pipeline.evaluation import (
 )
 from biomass_pipeline.manifest import check_quarantine, with_refusals
 from biomass_pipeline.reporting import (
+    WORST,
+    Album,
+    HeldOut,
+    Picture,
+    Report,
     ReportInputs,
+    draw_worst_maps,
+    make_report,
     package_versions,
+    photos_by_cost,
     predicted_against_measured,
-    render_report,
+    read_album,
 )
+from biomass_pipeline.reporting.maps.reading import PhotoReader
 from biomass_pipeline.store import Cache
 
 _GROUP = "judgement"
 # Raise one when its code changes what it holds.
-_POOL_CODE, _METRICS_CODE, _REPORT_CODE = "3", "3", "2"
+_POOL_CODE, _METRICS_CODE, _REPORT_CODE = "3", "3", "3"
+# As text it takes a third more, and a row of Dagster's storage should stay below 100 kB.
+_MOST_PNG_BYTES = 70_000
 
 
 def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
@@ -133,17 +149,23 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         deps=["raw_labels", "training_config", "protocols", "tuning"],
     )
     def report(  # noqa: PLR0913, PLR0917  # one argument an upstream asset or seam
+        context: dg.AssetExecutionContext,
         evaluation: dict[str, object],
         oof_predictions: pd.DataFrame,
         image_manifest: pd.DataFrame,
+        label_table: pd.DataFrame,
         feature_cache: dict[int, Cache],
+        mil_checkpoint: dict[int, CheckpointHandle],
         labels: dg.ResourceParam[LabelSource],
+        photos: dg.ResourceParam[PhotoSource],
         settings: dg.ResourceParam[Settings],
         documents: dg.ResourceParam[Archive],
-    ) -> dg.MaterializeResult[str]:
-        """One self-contained page: scores, figures, quarantine, configuration, versions."""
+    ) -> dg.MaterializeResult[Report]:
+        """One self-contained page: scores, charts, photos, quarantine, configuration, versions."""
         protocols = _if_there(documents, "protocols")
-        page = render_report(
+        model = str(evaluation["headline_model"])
+        worst_first = [*photos_by_cost(oof_predictions, data=config.data, model=model).index]
+        made = make_report(
             ReportInputs(
                 config=blueprint.with_training(settings.load()),
                 oof=oof_predictions,
@@ -161,12 +183,24 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
                     features=features_of(feature_cache),
                     comparison=protocols,
                 ),
+                labels=label_table,
+                album=_album(worst_first, image_manifest, photos, config),
+                maps=draw_worst_maps(
+                    worst_first[:WORST],
+                    oof_predictions,
+                    image_manifest,
+                    model=model,
+                    folds=_held_out(mil_checkpoint, feature_cache),
+                    reader=PhotoReader(photos.open, config),
+                    beside=mil.Beside(label_table, config.data.date_column),
+                ),
+                stages=stages_of(context.instance, n_parts=config.folds.n_folds),
             )
         )
         return dg.MaterializeResult(
-            value=page,
-            data_version=dg.DataVersion(fingerprint(page)),
-            metadata={"dagster/size_bytes": len(page.encode())},
+            value=made,
+            data_version=dg.DataVersion(fingerprint(made.page)),
+            metadata={"dagster/size_bytes": len(made.page.encode()), **_figures(made.figures)},
         )
 
     return [oof_predictions, evaluation, report]
@@ -198,8 +232,37 @@ def _refused(caches: Mapping[int, Cache]) -> dict[str, str]:
     return {p.image_id: p.reason for fold in sorted(caches) for p in caches[fold].quarantined()}
 
 
+def _album(
+    worst_first: Sequence[str], manifest: pd.DataFrame, photos: PhotoSource, config: Config
+) -> Album:
+    """A look at every photo that was predicted."""
+    paths = dict(zip(manifest["image_id"], manifest["path"], strict=True))
+    reading = reading_of(config, photos)
+    return read_album(
+        [(image_id, paths[image_id]) for image_id in worst_first],
+        photos.open,
+        limits=reading.limits,
+        threads=reading.threads,
+    )
+
+
+def _held_out(
+    handles: Mapping[int, CheckpointHandle], caches: Mapping[int, Cache]
+) -> dict[int, HeldOut]:
+    """Each fold's photos with the networks that never saw them."""
+    return {
+        fold: HeldOut(partial(mil.load_fold, handle.folder, handle.fingerprint), caches[fold].load)
+        for fold, handle in handles.items()
+    }
+
+
 def _if_there(documents: Archive, name: str) -> Mapping[str, object] | None:
     found: Mapping[str, object] | None = (
         documents.read(name, None) if documents.has(name, None) else None
     )
     return found
+
+
+def _figures(figures: Sequence[Picture]) -> dict[str, dg.MarkdownMetadataValue]:
+    """The figures that are small enough for Dagster's events, by name."""
+    return {f.slug: picture_of(f.png, f.alt) for f in figures if len(f.png) < _MOST_PNG_BYTES}

@@ -308,6 +308,7 @@ app.command(
     rich_help_panel=LOOK,
     epilog=examples(
         ("biomass report", "bring it up to date and say where it is"),
+        ("biomass report --figures", "each figure as SVG and PDF beside it, for a paper"),
         ("biomass report --json", "where it is, for a program"),
     ),
 )(look_verbs.report)
@@ -366,7 +367,7 @@ app.command(
         ("biomass map photos/x.jpg -o maps/", "where in a photo the biomass is"),
         (
             "biomass map field.tif --bundle bundle/",
-            "an orthomosaic, by models that were carried here",
+            "an orthomosaic, by a bundle",
         ),
         ("biomass map new/ --target Dry_Clover_g --scale-to prediction", "one target, in full"),
     ),

@@ -37,13 +37,19 @@ def status(
 
 
 def report(
-    *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Also write each figure as SVG and PDF, for a paper.")
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Bring the report up to date and say where it is."""
     with loading():
         from biomass_pipeline.cli.running import run_report  # noqa: PLC0415  # as above
 
-    raise typer.Exit(run_report(config, texts(set_), as_json=as_json))
+    raise typer.Exit(run_report(config, texts(set_), figures=figures, as_json=as_json))
 
 
 def ui(

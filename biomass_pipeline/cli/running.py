@@ -12,6 +12,7 @@ import typer
 import yaml
 from rich.console import Console
 
+from biomass_pipeline.cli.illustrating import write_figures
 from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.progress import TerminalReporter, announcer, failure_announcer
 from biomass_pipeline.cli.terminal import open_console, say, show_table
@@ -87,9 +88,16 @@ def run_demo(overrides: tuple[str, ...], *, as_json: bool) -> int:
     return run_stale(file, overrides, as_json=as_json)
 
 
-def run_report(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
-    """Bring the report and what it needs up to date."""
-    return run_stale(config, overrides, as_json=as_json)
+def run_report(
+    config: Path | None, overrides: tuple[str, ...], *, figures: bool, as_json: bool
+) -> int:
+    """Bring the report and what it needs up to date; for a paper, also its figures as vectors."""
+    code = run_stale(config, overrides, as_json=as_json)
+    if figures:
+        files = write_figures(open_project(config, overrides))
+        console = open_console(stderr=as_json)
+        console.print(f"Figures: {len(files)} in {files[0].parent}", markup=False)
+    return code
 
 
 def _extraction(graph: Graph) -> str:

@@ -1,13 +1,22 @@
 """A photo of any size in few pixels, for people to look at: never held whole."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from biomass_pipeline.imaging.colours import rgb
-from biomass_pipeline.manifest import Band, ReadLimits, open_photo
+from biomass_pipeline.manifest import (
+    Band,
+    HeldPhoto,
+    Orientation,
+    Photo,
+    ReadLimits,
+    naming_damage,
+    open_photo,
+)
 
 # Sums of pixels are made of about so many at once.
 _PIECE_PX: Final = 1 << 21
@@ -29,6 +38,8 @@ class Thumbnail:
 def read_thumbnail(stream: BinaryIO, *, max_side_px: int, limits: ReadLimits) -> Thumbnail:
     """Average squares of a photo's valid pixels, band by band.
 
+    A JPEG is decoded at a fraction of its size where that leaves enough pixels.
+
     Args:
         stream: The file, seekable.
         max_side_px: No side is longer.
@@ -37,9 +48,16 @@ def read_thumbnail(stream: BinaryIO, *, max_side_px: int, limits: ReadLimits) ->
     Raises:
         UnreadableImageError: With the reason that the manifest gives for the same bytes.
     """
-    picture = open_photo(stream, limits=limits).picture()
+    photo = open_photo(stream, limits=limits)
+    _decode_coarsely(photo, max_side_px)
+    picture = photo.picture()
     height, width = picture.stored_px
     square = -(-max(height, width) // max_side_px)
+    if isinstance(photo, HeldPhoto):
+        band = next(picture.bands)
+        if band.mode == "RGB" and band.nodata is None:
+            return _reduced(band, square, picture.orientation)
+        picture = replace(picture, bands=iter([band]))
     sums = np.zeros((-(-height // square), -(-width // square), 4), dtype=np.int64)
     for band in picture.bands:
         _add(sums, band, square)
@@ -51,6 +69,22 @@ def read_thumbnail(stream: BinaryIO, *, max_side_px: int, limits: ReadLimits) ->
         pixels=np.ascontiguousarray(turn.upright(pixels)),
         valid=np.ascontiguousarray(turn.upright(count[..., 0] > 0)),
     )
+
+
+def _reduced(whole: Band, square: int, orientation: Orientation) -> Thumbnail:
+    """The same averages of a photo that is held and valid everywhere, several times as fast."""
+    pixels = np.asarray(Image.fromarray(whole.samples).reduce(square))
+    upright = np.ascontiguousarray(orientation.upright(pixels))
+    return Thumbnail(upright, np.ones(upright.shape[:2], dtype=np.bool_))
+
+
+def _decode_coarsely(photo: Photo, max_side_px: int) -> None:
+    """Ask the JPEG decoder for an eighth, a quarter or half of the size, where that is enough."""
+    if isinstance(photo, HeldPhoto) and photo.kind == "JPEG":
+        width, height = photo.image.size
+        share = max_side_px / max(width, height)
+        with naming_damage(photo.stream, photo.kind):
+            photo.image.draft(None, (max(int(width * share), 1), max(int(height * share), 1)))
 
 
 def _add(sums: NDArray[np.int64], band: Band, square: int) -> None:

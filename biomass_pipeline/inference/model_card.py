@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomass_pipeline import __version__
+from biomass_pipeline.config import DataConfig, TilingConfig
 from biomass_pipeline.features import list_backbones
 from biomass_pipeline.features.naming import DINOV3_LICENCE, DINOV3_TERMS, licence_of
 from biomass_pipeline.inference.bundle import Bundle
@@ -16,10 +17,13 @@ _NO_SCORES = (
     "No scores: there was no evaluation of these models when they were exported. Nothing is known "
     "of how well they predict."
 )
-_USE = """Photos of the kind it learnt from: taken like the training photos, of the same sward \
-types, of a quadrat of the same size. It gives a photo's dry matter with intervals, and means of \
-paddocks with their standard error. For a new site, weigh a few cuts there and run \
-`biomass calibrate`: predictions without any cut of a site are the least certain ones.
+INTENDED_USE = (
+    "Photos of the kind it learnt from: taken like the training photos, of the same sward types, "
+    "of a quadrat of the same size. It gives a photo's dry matter with intervals, and means of "
+    "paddocks with their standard error. For a new site, weigh a few cuts there and run "
+    "`biomass calibrate`: predictions without any cut of a site are the least certain ones."
+)
+_USE = f"""{INTENDED_USE}
 
 ```
 biomass predict PHOTOS --bundle THIS_FOLDER -o predictions.csv
@@ -30,6 +34,12 @@ import biomass_pipeline
 
 table = biomass_pipeline.predict("PHOTOS", bundle="THIS_FOLDER")
 ```"""
+
+
+_FILES = (
+    "- The files hold ids, groups and labels of the training photos, which intervals are made of: "
+    "share them as you would share the labels."
+)
 
 
 def model_card(bundle: Bundle, metrics: Mapping[str, Any] | None) -> str:
@@ -43,12 +53,12 @@ def model_card(bundle: Bundle, metrics: Mapping[str, Any] | None) -> str:
         Markdown. The same model gives the same text.
     """
     parts = (
-        ("What it predicts", _targets(bundle)),
+        ("What it predicts", targets_text(bundle.config.data)),
         ("What it is made of", _making(bundle)),
         ("What it learnt from", _learnt(bundle)),
         ("How well it predicts", _scores(metrics, bundle) if metrics else _NO_SCORES),
         ("Intended use", _USE),
-        ("Limits", _limits(bundle)),
+        ("Limits", limits_text(bundle.config.data, bundle.config.tiling) + "\n" + _FILES),
         ("Backbone and licence", _backbone(bundle)),
         ("Fingerprints", _fingerprints(bundle)),
     )
@@ -57,8 +67,8 @@ def model_card(bundle: Bundle, metrics: Mapping[str, Any] | None) -> str:
     return "\n\n".join([f"# Model card: {bundle.config.name}", *notes, *sections]) + "\n"
 
 
-def _targets(bundle: Bundle) -> str:
-    data = bundle.config.data
+def targets_text(data: DataConfig) -> str:
+    """What is predicted, in Markdown: units, weights and sums."""
     rows = [
         [
             target.name,
@@ -68,7 +78,7 @@ def _targets(bundle: Bundle) -> str:
         ]
         for target in data.targets
     ]
-    table = _table(["target", "unit", "weight in the score", "made of"], rows)
+    table = markdown_table(["target", "unit", "weight in the score", "made of"], rows)
     return (
         f"{table}\n\nAll are of one photo, which shows {data.quadrat_area_m2:g} m2 of ground. "
         f"Sums hold in every prediction, and nothing is negative. Grams are also given as kg of "
@@ -100,7 +110,7 @@ def _making(bundle: Bundle) -> str:
         + ".",
         "A prediction is the mean of the folds; its intervals are widened by their disagreement.",
     ]
-    return _bullets(lines)
+    return bullets(lines)
 
 
 def _learnt(bundle: Bundle) -> str:
@@ -114,24 +124,12 @@ def _learnt(bundle: Bundle) -> str:
     return (
         f"{len(ids)} weighed photos in {len(set(groups))} groups of {columns}. Each fold's models "
         f"saw all groups but the fold's own.\n\n"
-        + _table(["target", "mean", "sd", "least", "most", "share of zeros"], rows)
+        + markdown_table(["target", "mean", "sd", "least", "most", "share of zeros"], rows)
     )
 
 
 def _scores(metrics: Mapping[str, Any], bundle: Bundle) -> str:
-    headline = str(metrics["headline_model"])
-    names = [headline, *(name for name in metrics["models"] if name != headline)]
-    rows = [list(_score_row(name, metrics["models"][name], bundle)) for name in names]
-    targets = bundle.config.data.target_names
-    table = _table(
-        [
-            "model",
-            "global R2",
-            f"{metrics['bootstrap_level']:.0%} of bootstraps",
-            *(f"R2 {t}" for t in targets),
-        ],
-        rows,
-    )
+    data, headline = bundle.config.data, metrics["headline_model"]
     lines = [
         (
             f"Out of fold: {metrics['n_images']} photos of {metrics['n_groups']} groups, each "
@@ -139,10 +137,8 @@ def _scores(metrics: Mapping[str, Any], bundle: Bundle) -> str:
             f"folder; `{metrics['protocol']['floor']}` is the floor, which predicts training "
             "means."
         ),
-        table,
-        _table(
-            ["target", "RMSE", "bias", "coverage"], list(_error_rows(metrics, headline, bundle))
-        ),
+        score_table(metrics, data),
+        error_table(metrics, data),
         (
             f"Coverage is that of the {metrics['interval_level']:.0%} interval. These scores are "
             "of single folds' models; the mean of all folds, which is in this folder, cannot be "
@@ -152,27 +148,49 @@ def _scores(metrics: Mapping[str, Any], bundle: Bundle) -> str:
     return "\n\n".join(lines)
 
 
-def _score_row(name: str, found: Mapping[str, Any], bundle: Bundle) -> Iterator[str]:
+def score_table(metrics: Mapping[str, Any], data: DataConfig) -> str:
+    """R2 of every model, the one that predicts first, in Markdown."""
+    headline = str(metrics["headline_model"])
+    names = [headline, *(name for name in metrics["models"] if name != headline)]
+    rows = [list(_score_row(name, metrics["models"][name], data)) for name in names]
+    level = metrics.get("bootstrap_level")
+    return markdown_table(
+        [
+            "model",
+            "global R2",
+            f"{level:.0%} of bootstraps" if level else "bootstraps",
+            *(f"R2 {target}" for target in data.target_names),
+        ],
+        rows,
+    )
+
+
+def error_table(metrics: Mapping[str, Any], data: DataConfig) -> str:
+    """Errors of the model that predicts, by target, in Markdown."""
+    found = metrics["models"][metrics["headline_model"]]["targets"]
+    rows = [
+        [
+            target.name,
+            *(f"{_number(found[target.name][name])} {target.unit}" for name in ("rmse", "bias")),
+            _number(found[target.name]["coverage"]),
+        ]
+        for target in data.targets
+    ]
+    return markdown_table(["target", "RMSE", "bias", "coverage"], rows)
+
+
+def _score_row(name: str, found: Mapping[str, Any], data: DataConfig) -> Iterator[str]:
     yield name
     yield _number(found["weighted_r2"])
     interval = found.get("weighted_r2_interval")
     yield " to ".join(map(_number, interval)) if interval else "-"
-    for target in bundle.config.data.target_names:
+    for target in data.target_names:
         yield _number(found["targets"][target]["r2"])
 
 
-def _error_rows(
-    metrics: Mapping[str, Any], headline: str, bundle: Bundle
-) -> Iterator[Sequence[str]]:
-    for target in bundle.config.data.targets:
-        line = metrics["models"][headline]["targets"][target.name]
-        numbers = (f"{_number(line[name])} {target.unit}" for name in ("rmse", "bias"))
-        yield [target.name, *numbers, _number(line["coverage"])]
-
-
-def _limits(bundle: Bundle) -> str:
-    data, tiling = bundle.config.data, bundle.config.tiling
-    return _bullets(
+def limits_text(data: DataConfig, tiling: TilingConfig) -> str:
+    """What a prediction is not good for, in Markdown."""
+    return bullets(
         [
             (
                 f"A photo has to show {data.quadrat_area_m2:g} m2: another area, height or angle "
@@ -194,10 +212,6 @@ def _limits(bundle: Bundle) -> str:
                 "Predictions of photos that the models learnt from are better than they would be "
                 "of new ones: never score them."
             ),
-            (
-                "The files hold ids, groups and labels of the training photos, which intervals "
-                "are made of: share them as you would share the labels."
-            ),
         ]
     )
 
@@ -214,7 +228,7 @@ def _backbone(bundle: Bundle) -> str:
     ]
     if spec.checkpoint:
         lines.append("Its weights came from a file: give it with `--weights FILE`.")
-    return _bullets(lines)
+    return bullets(lines)
 
 
 def _weights(bundle: Bundle) -> str:
@@ -225,7 +239,11 @@ def _weights(bundle: Bundle) -> str:
 
 def licence(bundle: Bundle) -> str:
     """The licence of the backbone's weights in words."""
-    name = bundle.identity["name"]
+    return licence_text(bundle.identity["name"])
+
+
+def licence_text(name: str) -> str:
+    """The licence of a backbone's weights in words, by its name."""
     if name.startswith(_TIMM):
         found = licence_of(name.removeprefix(_TIMM))
         if not found:
@@ -241,7 +259,7 @@ def _fingerprints(bundle: Bundle) -> str:
         rows.append([f"fold {number}, networks", fold.network.fingerprint])
         rows.append([f"fold {number}, ridge", fold.ridge.fingerprint])
     rows.append(["biomass-pipeline", __version__])
-    return _table(["what", "fingerprint"], rows)
+    return markdown_table(["what", "fingerprint"], rows)
 
 
 def _labels(bundle: Bundle) -> tuple[list[str], list[str], NDArray[np.float64]]:
@@ -260,7 +278,8 @@ def _summary(column: NDArray[np.float64]) -> tuple[float, ...]:
     return column.mean(), column.std(), column.min(), column.max(), zeros
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of text in Markdown."""
     lines = [list(columns), ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
 
@@ -269,7 +288,8 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _bullets(lines: Sequence[str]) -> str:
+def bullets(lines: Sequence[str]) -> str:
+    """A list in Markdown."""
     return "\n".join(f"- {line}" for line in lines)
 
 

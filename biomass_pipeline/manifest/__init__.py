@@ -13,7 +13,7 @@ from biomass_pipeline.manifest.images import check_quarantine, image_manifest, l
 from biomass_pipeline.manifest.inspection import Inspection, inspect_photo, read_validity
 from biomass_pipeline.manifest.labels import label_table, read_labels
 from biomass_pipeline.manifest.location import open_location
-from biomass_pipeline.manifest.near_duplicates import CERTAIN_BITS, near_duplicates
+from biomass_pipeline.manifest.near_duplicates import CERTAIN_BITS, LIKELY_BITS, near_duplicates
 from biomass_pipeline.manifest.orientation import Orientation, Window
 from biomass_pipeline.manifest.pairing import pair
 from biomass_pipeline.manifest.photograph import HeldPhoto, Photo, ReadLimits, open_photo
@@ -25,6 +25,7 @@ from biomass_pipeline.manifest.sidecar import recall_stamps
 
 __all__ = [
     "CERTAIN_BITS",
+    "LIKELY_BITS",
     "Band",
     "Cells",
     "Difference",

@@ -20,6 +20,7 @@ from biomass_pipeline.errors import (
 )
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.orchestration.faults import patient
+from biomass_pipeline.reporting import Report, write_beside
 from biomass_pipeline.store import Cache, FeatureFolder
 from biomass_pipeline.whole import write_whole
 
@@ -170,11 +171,12 @@ class Documents(ByPart):
     layout: Layout
 
     def write(self, name: str, part: Part, value: Any) -> None:  # noqa: ARG002  # no folds
-        """Write the document whole."""
+        """Write the document whole, and before it what lies beside it."""
+        path = self.layout.document(name)
+        if isinstance(value, Report):
+            write_beside(path.parent, value)
         text = _text_of(value)
-        write_whole(
-            self.layout.document(name), lambda path: path.write_text(text, encoding="utf-8")
-        )
+        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
     def place(self, name: str, part: Part, value: Any) -> Path:  # noqa: ARG002  # no folds
         """The document."""
@@ -241,6 +243,8 @@ def is_kept(
 def _text_of(value: Any) -> str:
     if isinstance(value, pd.DataFrame):
         return value.to_csv(index=False, lineterminator="\n")
+    if isinstance(value, Report):
+        return value.page
     return value if isinstance(value, str) else json.dumps(value, indent=2, sort_keys=True)
 
 

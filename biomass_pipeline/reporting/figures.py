@@ -15,6 +15,7 @@ from biomass_pipeline.config import DataConfig, TargetConfig
 from biomass_pipeline.reporting.canvas import (
     LIGHT,
     Look,
+    Rendering,
     Theme,
     as_png,
     looks_of,
@@ -29,7 +30,12 @@ _NAMED_SHADES: Final = 5
 
 
 def predicted_against_measured(
-    oof: pd.DataFrame, *, data: DataConfig, model: str, theme: Theme = LIGHT
+    oof: pd.DataFrame,
+    *,
+    data: DataConfig,
+    model: str,
+    theme: Theme = LIGHT,
+    render: Rendering = as_png,
 ) -> bytes:
     """Draw each target's out-of-fold predictions over what was measured.
 
@@ -42,9 +48,10 @@ def predicted_against_measured(
         data: The targets, in the order of the panels, and their units.
         model: Which model's rows to draw: mil, ridge or constant.
         theme: The colours of the page.
+        render: What the figure becomes.
 
     Returns:
-        A PNG of one panel a target, below 100 kB for any ordinary survey.
+        One panel a target, below 100 kB for any ordinary survey.
 
     Raises:
         UndefinedScoreError: The model has no row, or a value that is not finite.
@@ -56,7 +63,7 @@ def predicted_against_measured(
     for axes, target in zip(panels, data.targets, strict=True):
         _panel(axes, rows[rows["target"] == target.name], target=target, looks=looks, theme=theme)
     _legend(figure, looks, theme=theme)
-    return as_png(figure)
+    return render(figure)
 
 
 def _first_part(group: str) -> str:

@@ -1,7 +1,7 @@
 """The page people read: one file with scores, figures, what was left out, and how it was made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
@@ -10,8 +10,14 @@ import yaml
 
 from biomass_pipeline import __version__
 from biomass_pipeline.config import Config, DataConfig
+from biomass_pipeline.reporting.album import Album
+from biomass_pipeline.reporting.audit import audit_data
+from biomass_pipeline.reporting.cards import data_card, model_card
+from biomass_pipeline.reporting.explorer import explorer_section
 from biomass_pipeline.reporting.headline import headline, unseen_groups, verdicts
+from biomass_pipeline.reporting.making import StageRecord, making_sentence, stage_table
 from biomass_pipeline.reporting.photos import PhotoSummary, summarize_photos
+from biomass_pipeline.reporting.pictures import Picture
 from biomass_pipeline.reporting.score_tables import (
     breakdown_table,
     choice_table,
@@ -24,11 +30,14 @@ from biomass_pipeline.reporting.sections import (
     Alarm,
     alarm_section,
     protocols_section,
+    residual_section,
     scatter_section,
     trust_section,
     tuning_section,
+    worst_section,
 )
-from biomass_pipeline.reporting.table import MAX_ROWS, count, share, text_table
+from biomass_pipeline.reporting.table import MAX_ROWS, count, markdown_cell, share, text_table
+from biomass_pipeline.reporting.worst_maps import WorstMaps
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,11 @@ class ReportInputs:
         protocols: Other ways to hold photos out, as in `protocols.json`; None if they have not run.
         tuning: What a search of settings found, as in `tuning.json`; None if there was none.
         alarms: What was looked at for leaks.
+        labels: One row a photo: `image_id`, the targets, and what else is known of it; None: only
+            the predictions are shown.
+        album: The photos' small pictures and what is wrong with them.
+        maps: Tile maps of the photos predicted worst.
+        stages: What the making of each stage took.
     """
 
     config: Config
@@ -61,42 +75,132 @@ class ReportInputs:
     protocols: Mapping[str, Any] | None = None
     tuning: Mapping[str, Any] | None = None
     alarms: Sequence[Alarm] = ()
+    labels: pd.DataFrame | None = None
+    album: Album = field(default_factory=Album)
+    maps: WorstMaps = field(default_factory=WorstMaps)
+    stages: Sequence[StageRecord] = ()
 
 
-def render_report(inputs: ReportInputs) -> str:
-    """Render the page: one self-contained HTML file, the same text for the same inputs.
+@dataclass(frozen=True)
+class Report:
+    """What goes into the report's folder.
+
+    Attributes:
+        page: The page people read.
+        texts: The same for other readers, by file name: Markdown, model card, data card.
+        figures: Each figure.
+    """
+
+    page: str
+    texts: Mapping[str, str] = field(default_factory=dict)
+    figures: tuple[Picture, ...] = ()
+
+    def beside(self) -> dict[str, bytes]:
+        """Every file but the page, by its path within the folder."""
+        pictures = {f"figures/{figure.slug}.png": figure.png for figure in self.figures}
+        return {name: text.encode() for name, text in self.texts.items()} | pictures
+
+
+def make_report(inputs: ReportInputs) -> Report:
+    """Make the page and what lies beside it; the same inputs give the same files.
 
     Raises:
         UndefinedScoreError: A prediction is not a finite number.
     """
+    shown, pictures = _shown(inputs)
+    return Report(
+        page=_page(inputs, shown, pictures),
+        texts={
+            "report.md": _rendered("report.md.j2", shown, escape=False),
+            **_cards(inputs, shown),
+        },
+        figures=tuple(pictures),
+    )
+
+
+def render_report(inputs: ReportInputs) -> str:
+    """Render the page alone: one self-contained HTML file.
+
+    Raises:
+        UndefinedScoreError: A prediction is not a finite number.
+    """
+    return _page(inputs, *_shown(inputs))
+
+
+def report_figures(inputs: ReportInputs) -> list[Picture]:
+    """Draw the figures alone."""
+    return _shown(inputs)[1]
+
+
+def _shown(inputs: ReportInputs) -> tuple[dict[str, Any], list[Picture]]:
+    """Everything that is said and drawn, by its name in the templates, and all figures."""
     scores = read_scores(inputs.metrics, data=inputs.config.data)
-    photos = summarize_photos(inputs.manifest)
     data, model = inputs.config.data, scores.headline or "mil"
-    page = _template().render(
-        **_summary(inputs, scores, photos),
+    shown: dict[str, Any] = {
+        **_summary(inputs, scores),
         **_results(inputs, scores),
-        **trust_section(inputs.metrics, inputs.oof, data=data, model=model),
+        "residuals": residual_section(inputs.oof, inputs.labels, data=data, model=model),
+        **trust_section(inputs.metrics, data=data, model=model),
+        **worst_section(inputs.oof, inputs.album, inputs.maps, data=data, model=model),
         **protocols_section(inputs.protocols, model=model),
         **tuning_section(inputs.tuning),
         **alarm_section(inputs.alarms),
-        **_circumstances(inputs, photos),
+        **_circumstances(inputs),
+    }
+    parts = (shown["trust"], shown["protocols"], shown["tuning"])
+    drawn = [*shown["figures"], *shown["residuals"]]
+    drawn += [picture for part in parts if part for picture in part["pictures"]]
+    return shown, drawn
+
+
+def _page(inputs: ReportInputs, shown: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
+    charts = explorer_section(
+        inputs,
+        shown["scores"],
+        pictures=pictures,
+        shown={photo["image_id"] for photo in shown["worst"]},
     )
-    # A file's name may hold bytes that are no text; the page shows them as escapes.
-    return page.encode("utf-8", "backslashreplace").decode("utf-8")
+    return _rendered("report.html.j2", {**shown, **charts}, escape=True)
 
 
-def _template() -> jinja2.Template:
-    return jinja2.Environment(
+def _cards(inputs: ReportInputs, shown: Mapping[str, Any]) -> dict[str, str]:
+    if inputs.labels is None:
+        return {}
+    return {
+        "model_card.md": model_card(
+            inputs.config,
+            inputs.metrics,
+            headline=shown["headline"],
+            notes=inputs.notes,
+            fingerprints=inputs.fingerprints,
+            alarms=[alarm.sentence for alarm in shown["raised"]],
+        ),
+        "data_card.md": data_card(
+            inputs.config,
+            inputs.labels,
+            photos=shown["photos"],
+            audits=shown["audits"],
+            warnings=inputs.label_warnings,
+        ),
+    }
+
+
+def _rendered(template: str, shown: Mapping[str, Any], *, escape: bool) -> str:
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__),
-        autoescape=True,
+        autoescape=escape,  # noqa: S701  # Markdown has its own escapes
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    ).get_template("report.html.j2")
+    )
+    environment.filters["cell"] = markdown_cell
+    text = environment.get_template(template).render(**shown)
+    # A file's name may hold bytes that are no text; the page shows them as escapes.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _summary(inputs: ReportInputs, scores: Scores, photos: PhotoSummary) -> dict[str, object]:
-    config = inputs.config
+def _summary(inputs: ReportInputs, scores: Scores) -> dict[str, object]:
+    config, photos = inputs.config, summarize_photos(inputs.manifest)
     facts = [
         ("Predicts", model_name(scores.headline or "-")),
         ("Photos scored", count(scores.n_images)),
@@ -112,6 +216,7 @@ def _summary(inputs: ReportInputs, scores: Scores, photos: PhotoSummary) -> dict
         "verdicts": verdicts(scores, data=config.data),
         "notes": list(inputs.notes),
         "facts": facts,
+        "scores": scores,
     }
 
 
@@ -121,7 +226,10 @@ def _results(inputs: ReportInputs, scores: Scores) -> dict[str, object]:
         "bars": global_bars(scores),
         "level": share(scores.level) if scores.level else "",
         "explanation": _explanation(scores, data),
-        "targets": target_table(scores, data=data),
+        "targets": target_table(
+            scores, data=data, models=["constant", "ridge", scores.headline or "mil"]
+        ),
+        "every_target": target_table(scores, data=data),
         "breakdowns": [(f"By {each.title}", breakdown_table(each)) for each in scores.breakdowns],
         "choices": choice_table(scores),
         "figures": scatter_section(inputs.oof, scores, data=data),
@@ -130,8 +238,8 @@ def _results(inputs: ReportInputs, scores: Scores) -> dict[str, object]:
     }
 
 
-def _circumstances(inputs: ReportInputs, photos: PhotoSummary) -> dict[str, object]:
-    warnings = list(inputs.label_warnings)
+def _circumstances(inputs: ReportInputs) -> dict[str, object]:
+    warnings, photos = list(inputs.label_warnings), summarize_photos(inputs.manifest)
     configuration = yaml.safe_dump(
         inputs.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True
     )
@@ -141,6 +249,9 @@ def _circumstances(inputs: ReportInputs, photos: PhotoSummary) -> dict[str, obje
         "unlabelled": _unlabelled(photos),
         "label_warnings": warnings[:MAX_ROWS],
         "label_warnings_left_out": max(len(warnings) - MAX_ROWS, 0),
+        "audits": audit_data(inputs.manifest, inputs.labels, inputs.album, data=inputs.config.data),
+        "stages": stage_table(inputs.stages),
+        "making": making_sentence(inputs.stages),
         "configuration": configuration,
         "versions": text_table(
             "Software that made this page", ["Package", "Version"], list(inputs.versions.items())

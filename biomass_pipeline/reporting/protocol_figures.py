@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from biomass_pipeline.reporting.canvas import (
     LIGHT,
     Look,
+    Rendering,
     Theme,
     as_png,
     looks_of,
@@ -23,15 +24,18 @@ _LOW_PANEL: Final = 0.75  # of its width
 _APART: Final = 0.16  # between models of one protocol, in lines
 
 
-def protocol_figure(protocols: Protocols, *, theme: Theme = LIGHT) -> bytes:
+def protocol_figure(
+    protocols: Protocols, *, theme: Theme = LIGHT, render: Rendering = as_png
+) -> bytes:
     """Draw the global R2 of each model by protocol, hollow where the protocol is optimistic.
 
     Args:
         protocols: At least one that ran.
         theme: The colours of the page.
+        render: What the figure becomes.
 
     Returns:
-        A PNG of one panel.
+        One panel.
     """
     models = models_of(protocols)
     figure, (axes,) = sheet(1, theme, height=_LOW_PANEL)
@@ -50,18 +54,21 @@ def protocol_figure(protocols: Protocols, *, theme: Theme = LIGHT) -> bytes:
         text.set_parse_math(False)
     axes.set_ylim(len(protocols.lines) - 0.5, -0.5)
     name_below(figure, _model_looks(models, theme), theme=theme)
-    return as_png(figure)
+    return render(figure)
 
 
-def learning_curve_figure(protocols: Protocols, *, theme: Theme = LIGHT) -> bytes:
+def learning_curve_figure(
+    protocols: Protocols, *, theme: Theme = LIGHT, render: Rendering = as_png
+) -> bytes:
     """Draw the global R2 of each model over the number of training groups.
 
     Args:
         protocols: With a learning curve.
         theme: The colours of the page.
+        render: What the figure becomes.
 
     Returns:
-        A PNG of one panel; bars are standard deviations over seeds.
+        One panel; bars are standard deviations over seeds.
     """
     models = list(dict.fromkeys(point.model for point in protocols.curve))
     figure, (axes,) = sheet(1, theme, height=_LOW_PANEL)
@@ -81,7 +88,7 @@ def learning_curve_figure(protocols: Protocols, *, theme: Theme = LIGHT) -> byte
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     quiet_axes(axes, x="training groups", y="global weighted R²", theme=theme)
     name_below(figure, looks, theme=theme)
-    return as_png(figure)
+    return render(figure)
 
 
 def _model_looks(models: Sequence[str], theme: Theme) -> list[Look]:

@@ -1,5 +1,6 @@
 """The tables of scores: floor first, in the target's unit and as dry matter a hectare."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,8 +53,14 @@ def global_bars(scores: Scores) -> list[Bar]:
     ]
 
 
-def target_table(scores: Scores, *, data: DataConfig) -> Table:
-    """Each target's scores by model; grams also as kilograms of dry matter a hectare."""
+def target_table(scores: Scores, *, data: DataConfig, models: Sequence[str] = ()) -> Table:
+    """Each target's scores by model; grams also as kilograms of dry matter a hectare.
+
+    Args:
+        scores: Of every model.
+        data: The targets, and the area that a photo shows.
+        models: Those that are shown; all by default.
+    """
     area = data.quadrat_area_m2 if any(t.unit == _GRAMS for t in data.targets) else None
     units = ("", ", kg\N{NO-BREAK SPACE}DM/ha") if area else ("",)
     titles = [f"{what}{unit}" for what in ("RMSE", "MAE", "Bias") for unit in units]
@@ -63,6 +70,7 @@ def target_table(scores: Scores, *, data: DataConfig) -> Table:
             [
                 (model_name(model), _target_cells(line, target=target, area_m2=area))
                 for model, line in scores.targets[target.name].items()
+                if not models or model in models
             ],
         )
         for target in data.targets

@@ -7,7 +7,15 @@ from typing import Any, Final, Protocol
 import pandas as pd
 
 from biomass_pipeline.config import DataConfig
+from biomass_pipeline.reporting.album import Album
 from biomass_pipeline.reporting.figures import predicted_against_measured
+from biomass_pipeline.reporting.live_charts import (
+    calibration_chart,
+    learning_curve_chart,
+    pit_chart,
+    protocol_chart,
+)
+from biomass_pipeline.reporting.photo_columns import photo_columns
 from biomass_pipeline.reporting.pictures import Picture, picture
 from biomass_pipeline.reporting.protocol_figures import learning_curve_figure, protocol_figure
 from biomass_pipeline.reporting.protocols import (
@@ -16,8 +24,9 @@ from biomass_pipeline.reporting.protocols import (
     protocol_table,
     read_protocols,
 )
+from biomass_pipeline.reporting.residual_figures import residual_figure
 from biomass_pipeline.reporting.scores import Scores, model_name
-from biomass_pipeline.reporting.table import score, share
+from biomass_pipeline.reporting.table import number, score, share, spoken_group
 from biomass_pipeline.reporting.trust import Trust, read_trust
 from biomass_pipeline.reporting.trust_figures import calibration_figure, pit_figure
 from biomass_pipeline.reporting.trust_tables import (
@@ -34,9 +43,14 @@ from biomass_pipeline.reporting.tuning import (
     tuning_figure,
     tuning_sentence,
 )
-from biomass_pipeline.reporting.unlike import likeness_sentence, worst_photos
+from biomass_pipeline.reporting.unlike import likeness_sentence, worst_photos, worst_table
+from biomass_pipeline.reporting.worst_maps import WorstMaps
 
 _SCATTER_READING: Final = "A point is a photo, a thin bar its interval; on the line both agree."
+_RESIDUAL_READING: Final = (
+    "Points should lie around zero everywhere; the dark marks are medians. A mark far from zero: "
+    "predictions are usually too high, or too low, there."
+)
 _PIT_READING: Final = (
     "Where the measured value fell among the values predicted for its photo. Bars near the line: "
     "the stated uncertainty is right. High at both ends: too sure. High in the middle: too unsure. "
@@ -86,9 +100,59 @@ def scatter_section(oof: pd.DataFrame, scores: Scores, *, data: DataConfig) -> l
     return [_scatter(oof, scores, data=data, model=model) for model in drawn if model]
 
 
-def trust_section(
-    metrics: Mapping[str, Any], oof: pd.DataFrame, *, data: DataConfig, model: str
+def residual_section(
+    oof: pd.DataFrame, labels: pd.DataFrame | None, *, data: DataConfig, model: str
+) -> list[Picture]:
+    """Errors of the target that counts most along what is known of the photos."""
+    if labels is None:
+        return []
+    target = next(t for t in data.targets if t.name == data.heaviest_target)
+    rows = oof[(oof["model"] == model) & (oof["target"] == target.name)]
+    known = rows[["image_id", "y_true", "y_pred"]].merge(labels, on="image_id", how="left")
+    columns = photo_columns(known.drop(columns=["y_true", "y_pred"]), data=data)
+    if not columns:
+        return []
+    errors = (known["y_pred"] - known["y_true"]).tolist()
+    return [
+        picture(
+            lambda render: residual_figure(errors, columns, target=target, render=render),
+            slug="residuals",
+            name=f"Errors in {target.name}: {model_name(model)}",
+            reading=_RESIDUAL_READING,
+            alt=f"Errors in {target.name} along {', '.join(column.name for column in columns)}",
+        )
+    ]
+
+
+def worst_section(
+    oof: pd.DataFrame, album: Album, maps: WorstMaps, *, data: DataConfig, model: str
 ) -> dict[str, object]:
+    """The photos predicted worst, with their pictures where there are any."""
+    worst = worst_photos(oof, data=data, model=model)
+    unit = next(t.unit for t in data.targets if t.name == data.heaviest_target)
+    cards = [
+        {
+            "image_id": each.image_id,
+            "group": spoken_group(each.group),
+            "sentence": each.sentence(unit),
+            "lost": share(each.lost),
+            "measured": f"{number(each.measured)} {unit}",
+            "predicted": f"{number(each.predicted)} {unit}",
+            "unlike": number(each.unlike, digits=2),
+            "picture": album.pictures.get(each.image_id, ""),
+            "map": maps.uris.get(each.image_id, ""),
+        }
+        for each in worst
+    ]
+    return {
+        "worst": cards,
+        "worst_table": worst_table(worst, data=data),
+        "maps": maps,
+        "map_top": number(maps.top, digits=2),
+    }
+
+
+def trust_section(metrics: Mapping[str, Any], *, data: DataConfig, model: str) -> dict[str, object]:
     """Calibration, refused levels, paddocks, and photos unlike the training photos."""
     trust = read_trust(metrics, data=data, model=model)
     if trust is None:
@@ -105,7 +169,6 @@ def trust_section(
             "paddocks": paddock_table(trust, data=data),
             "paddock_sentence": paddock_sentence(trust, data=data),
             "likeness": likeness_sentence(trust.out_of_domain, data=data),
-            "worst": worst_photos(oof, data=data, model=model),
         }
     }
 
@@ -117,7 +180,9 @@ def protocols_section(found: Mapping[str, Any] | None, *, model: str) -> dict[st
     if protocols.lines:
         pictures.append(
             picture(
-                lambda theme: protocol_figure(protocols, theme=theme),
+                lambda render: protocol_figure(protocols, render=render),
+                slug="protocols",
+                live=lambda: protocol_chart(protocols),
                 name="Scores by what is held out",
                 reading=_PROTOCOL_READING,
                 alt="Global score of each model by protocol; the table above has the numbers",
@@ -126,7 +191,9 @@ def protocols_section(found: Mapping[str, Any] | None, *, model: str) -> dict[st
     if protocols.curve:
         pictures.append(
             picture(
-                lambda theme: learning_curve_figure(protocols, theme=theme),
+                lambda render: learning_curve_figure(protocols, render=render),
+                slug="learning_curve",
+                live=lambda: learning_curve_chart(protocols),
                 name="Learning curve",
                 reading=f"{_CURVE_READING} {curve_sentence(protocols, model=model)}",
                 alt="Global score of each model over the number of training groups",
@@ -151,7 +218,8 @@ def tuning_section(found: Mapping[str, Any] | None) -> dict[str, object]:
     if tuning.trials:
         pictures.append(
             picture(
-                lambda theme: tuning_figure(tuning, theme=theme),
+                lambda render: tuning_figure(tuning, render=render),
+                slug="tuning",
                 name="The search",
                 reading=_TUNING_READING,
                 alt="Inner score of each trial, and the importance of each setting",
@@ -182,7 +250,8 @@ def _scatter(oof: pd.DataFrame, scores: Scores, *, data: DataConfig, model: str)
     found = [f"{name} R² {score(scores.targets[name][model].r2)}" for name in data.target_names]
     name = model_name(model)
     return picture(
-        lambda theme: predicted_against_measured(oof, data=data, model=model, theme=theme),
+        lambda render: predicted_against_measured(oof, data=data, model=model, render=render),
+        slug=f"predicted_against_measured_{model}",
         name=name,
         reading=_SCATTER_READING,
         alt=f"{name}: predicted against measured, a panel each for {', '.join(found)}",
@@ -198,13 +267,17 @@ def _trust_pictures(trust: Trust) -> list[Picture]:
     ]
     return [
         picture(
-            lambda theme: calibration_figure(trust.calibration, theme=theme),
+            lambda render: calibration_figure(trust.calibration, render=render),
+            slug="calibration",
+            live=lambda: calibration_chart(trust.calibration),
             name="Promised and observed",
             reading=_CALIBRATION_READING,
             alt=f"Observed against promised coverage of intervals: {', '.join(covered)}",
         ),
         picture(
-            lambda theme: pit_figure(trust.calibration, theme=theme),
+            lambda render: pit_figure(trust.calibration, render=render),
+            slug="pit",
+            live=lambda: pit_chart(trust.calibration),
             name="Where measured values fell",
             reading=_PIT_READING,
             alt="Histograms of the probability integral transform, a panel a target",

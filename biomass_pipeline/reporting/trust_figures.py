@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from biomass_pipeline.reporting.canvas import (
     LIGHT,
     Look,
+    Rendering,
     Theme,
     as_png,
     looks_of,
@@ -23,15 +24,18 @@ _LEAST_TOP: Final = 0.25  # an even histogram of ten bins stays below half of th
 _FEW_ZEROS: Final = 0.0
 
 
-def pit_figure(calibration: Mapping[str, Calibration], *, theme: Theme = LIGHT) -> bytes:
+def pit_figure(
+    calibration: Mapping[str, Calibration], *, theme: Theme = LIGHT, render: Rendering = as_png
+) -> bytes:
     """Draw each target's PIT histogram; the line is where even bars would end.
 
     Args:
         calibration: By target, at least one.
         theme: The colours of the page.
+        render: What the figure becomes.
 
     Returns:
-        A PNG of one panel a target.
+        One panel a target.
     """
     figure, panels = sheet(len(calibration), theme, height=_LOW_PANEL)
     top = max(_LEAST_TOP, *(1.08 * max(found.pit) for found in calibration.values()))
@@ -50,18 +54,21 @@ def pit_figure(calibration: Mapping[str, Calibration], *, theme: Theme = LIGHT) 
         axes.set(xlim=(0, 1), ylim=(0, top))
         axes.set_title(name, fontsize=9, color=theme.ink, parse_math=False)
         quiet_axes(axes, x="place among predicted values", y="share of photos", theme=theme)
-    return as_png(figure)
+    return render(figure)
 
 
-def calibration_figure(calibration: Mapping[str, Calibration], *, theme: Theme = LIGHT) -> bytes:
+def calibration_figure(
+    calibration: Mapping[str, Calibration], *, theme: Theme = LIGHT, render: Rendering = as_png
+) -> bytes:
     """Draw promised against observed: coverage of intervals, and presence where there are zeros.
 
     Args:
         calibration: By target, at least one.
         theme: The colours of the page.
+        render: What the figure becomes.
 
     Returns:
-        A PNG of one panel, or of two where some target was measured as zero.
+        One panel, or of two where some target was measured as zero.
     """
     looks = dict(zip(calibration, looks_of(list(calibration), theme), strict=False))
     zeros = {name: found for name, found in calibration.items() if found.zeros > _FEW_ZEROS}
@@ -82,7 +89,7 @@ def calibration_figure(calibration: Mapping[str, Calibration], *, theme: Theme =
             theme=theme,
         )
     name_below(figure, list(looks.values()), theme=theme)
-    return as_png(figure)
+    return render(figure)
 
 
 def _line(axes: Axes, points: list[tuple[float, float]], look: Look) -> None:

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from biomass_pipeline.reporting.canvas import LIGHT, Theme, as_png, quiet_axes, sheet
+from biomass_pipeline.reporting.canvas import (
+    LIGHT,
+    Rendering,
+    Theme,
+    as_png,
+    quiet_axes,
+    sheet,
+)
 from biomass_pipeline.reporting.table import Table, count, number, score, share, text_table
 
 _LOW_PANEL: Final = 0.75  # of its width
@@ -88,15 +95,16 @@ def best_table(tuning: Tuning) -> Table:
     )
 
 
-def tuning_figure(tuning: Tuning, *, theme: Theme = LIGHT) -> bytes:
+def tuning_figure(tuning: Tuning, *, theme: Theme = LIGHT, render: Rendering = as_png) -> bytes:
     """Draw the history of the search, and what mattered where that is known.
 
     Args:
         tuning: At least one trial with a score.
         theme: The colours of the page.
+        render: What the figure becomes.
 
     Returns:
-        A PNG of one panel, or two; stopped trials are hollow, the line is the best so far.
+        One panel, or two; stopped trials are hollow, the line is the best so far.
     """
     figure, panels = sheet(2 if tuning.importance else 1, theme, height=_LOW_PANEL)
     history = panels[0]
@@ -122,7 +130,7 @@ def tuning_figure(tuning: Tuning, *, theme: Theme = LIGHT) -> bytes:
         quiet_axes(panels[1], x="share of the scores' differences", y="", theme=theme)
         for text in panels[1].get_yticklabels():
             text.set_parse_math(False)
-    return as_png(figure)
+    return render(figure)
 
 
 def _best_so_far(tuning: Tuning) -> list[tuple[int, float]]:
