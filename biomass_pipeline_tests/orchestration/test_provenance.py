@@ -1,5 +1,7 @@
 """What a materialization says it was made of is what Dagster compares it by."""
 
+import warnings
+
 import dagster as dg
 import pytest
 
@@ -13,9 +15,12 @@ def made(version):
     return dg.MaterializeResult(data_version=dg.DataVersion(version))
 
 
-@dg.observable_source_asset
-def raw_labels():
-    return dg.DataVersion("labels-1")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", dg.BetaWarning)
+
+    @dg.observable_source_asset
+    def raw_labels():
+        return dg.DataVersion("labels-1")
 
 
 @dg.asset
