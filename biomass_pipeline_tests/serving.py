@@ -1,11 +1,14 @@
 """Servers in processes of their own: started for a test, watched while it waits, ended by id."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,9 @@ import biomass_pipeline
 
 REPOSITORY_ROOT = Path(biomass_pipeline.__file__).resolve().parents[1]
 COMMAND_LINE = "from biomass_pipeline.cli import main; main()"
+
+LOCATIONS = """{workspaceOrError {... on Workspace {locationEntries {
+  name loadStatus locationOrLoadError {__typename ... on PythonError {message}}}}}}"""
 
 
 @dataclass
@@ -33,6 +39,26 @@ class Servers:
     def told(self):
         """The end of what they wrote."""
         return self.log.read_text()[-3000:]
+
+    def ask(self, query, **variables):
+        """Dagster's answer to one GraphQL query; its errors fail the test."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(  # noqa: S310  # our own server
+            f"{self.url}/graphql", body, {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310  # as above
+            answer = json.load(response)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    def location(self):
+        """The code location once it is loaded, else None."""
+        try:
+            found = self.ask(LOCATIONS)["workspaceOrError"]["locationEntries"]
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return None
+        loaded = [entry for entry in found if entry["loadStatus"] == "LOADED"]
+        return loaded[0] if loaded else None
 
     def wait(self, until, *, seconds, what):
         """Ask until there is an answer; a dead server or too long a wait fails the test."""

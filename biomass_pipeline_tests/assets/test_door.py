@@ -20,7 +20,7 @@ def test_the_manifest_reports_its_rows_and_what_is_quarantined(stand):
     assert metadata["labelled"] == 12
     assert metadata["quarantined"] == 1
     assert "| broken.png | " in metadata["quarantine"].value
-    assert metadata["preview"].value.count("\n") == 6  # a head, a rule and five rows
+    assert metadata["preview"].value.count("\n") == 15  # a head, a rule and fourteen columns
     columns = [column.name for column in metadata["dagster/column_schema"].columns]
     assert columns == list(result.value.columns)
 

@@ -1,11 +1,8 @@
 """The UI, driven as a browser drives it: real server and daemon processes, asked over GraphQL."""
 
 import csv
-import json
 import os
 import time
-import urllib.error
-import urllib.request
 
 import pytest
 
@@ -37,26 +34,6 @@ main()
 
 class Ui(Servers):
     """Servers that answer GraphQL, and what a person does with them."""
-
-    def ask(self, query, **variables):
-        """The answer to one query; its errors fail the test."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(  # noqa: S310  # our own server
-            f"{self.url}/graphql", body, {"content-type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310  # as above
-            answer = json.load(response)
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
-
-    def location(self):
-        """The code location once it is loaded, else None."""
-        try:
-            found = self.ask(LOCATIONS)["workspaceOrError"]["locationEntries"]
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return None
-        loaded = [entry for entry in found if entry["loadStatus"] == "LOADED"]
-        return loaded[0] if loaded else None
 
     def launch(self, job):
         """Run a job and wait for it."""
@@ -121,8 +98,6 @@ class Ui(Servers):
         return {name for name, status in self.status().items() if status != "FRESH"}
 
 
-LOCATIONS = """{workspaceOrError {... on Workspace {locationEntries {
-  name loadStatus locationOrLoadError {__typename ... on PythonError {message}}}}}}"""
 LAUNCH = """mutation ($parameters: ExecutionParams!) {
   launchPipelineExecution(executionParams: $parameters) {
     __typename ... on LaunchRunSuccess {run {runId}} ... on PythonError {message}}}"""
