@@ -56,6 +56,7 @@ from biomass_pipeline.errors.inference import (
     SubmissionNumbersError,
     UngroupedPhotosError,
 )
+from biomass_pipeline.errors.kaggle import AttachedInputError, KaggleNameError
 from biomass_pipeline.errors.learning import (
     DivergenceCause,
     EmptyBagError,
@@ -126,6 +127,7 @@ from biomass_pipeline.errors.store import (
 
 __all__ = [
     "AssetFailedError",
+    "AttachedInputError",
     "BackbonePluginError",
     "BackboneTileError",
     "BiomassError",
@@ -157,6 +159,7 @@ __all__ = [
     "FoldCountError",
     "ForeignPhotosError",
     "InterruptedRunError",
+    "KaggleNameError",
     "LabelTableError",
     "MissingBundleError",
     "MissingCacheError",
