@@ -26,6 +26,7 @@ class CachesFrom(StrEnum):
 
     KERNEL = "kernel"
     DATASET = "dataset"
+    PROJECT = "project"
 
 
 def predict(  # noqa: PLR0913  # one argument an option
@@ -145,8 +146,12 @@ def export_kaggle(  # noqa: PLR0913  # one argument an option
         str | None, typer.Option(help="OWNER/SLUG of a dataset with the backbone's weights.")
     ] = None,
     caches_from: Annotated[
-        CachesFrom, typer.Option(help="What brings the caches to the second kernel.")
+        CachesFrom,
+        typer.Option(
+            help="Read by kernel 2: kernel 1's output, a dataset of it, or the project's caches."
+        ),
     ] = CachesFrom.KERNEL,
+    notebooks: Annotated[bool, typer.Option("--notebooks", help="Instead of scripts.")] = False,
     photos: Annotated[int, typer.Option(min=1, help="Labelled photos, for the estimate.")] = 357,
     test_photos: Annotated[int, typer.Option(min=0, help="Hidden photos, likewise.")] = 805,
     limit_hours: Annotated[float, typer.Option(min=0, help="The competition's limit.")] = 12.0,
@@ -165,6 +170,7 @@ def export_kaggle(  # noqa: PLR0913  # one argument an option
         competition=competition,
         weights_dataset=weights_dataset,
         caches_from=caches_from.value,
+        notebooks=notebooks,
         n_photos=photos,
         n_test_photos=test_photos,
         limit_hours=limit_hours,

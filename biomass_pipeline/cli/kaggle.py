@@ -4,7 +4,6 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import typer
 from rich.console import Console
@@ -12,7 +11,15 @@ from rich.console import Console
 from biomass_pipeline.cli.terminal import open_console
 from biomass_pipeline.config import CONFIG_VARIABLE, DEFAULT_FILE, Config, load_config
 from biomass_pipeline.kaggle.estimate import PHOTO_PX, Estimate, Work, estimate, expected_rate
-from biomass_pipeline.kaggle.folders import READ_ME, Account, Export, write_folders
+from biomass_pipeline.kaggle.folders import (
+    READ_ME,
+    Account,
+    CachesFrom,
+    Export,
+    project_caches,
+    write_folders,
+)
+from biomass_pipeline.layout import Layout
 from biomass_pipeline.tiling import tile_grid
 
 
@@ -28,7 +35,8 @@ class KaggleWish:
         overrides: Of it.
         competition: Its slug.
         weights_dataset: OWNER/SLUG.
-        caches_from: Kernel or dataset.
+        caches_from: What the second kernel reads.
+        notebooks: Instead of scripts.
         n_photos: Labelled photos, for the estimate.
         n_test_photos: Hidden photos, for the estimate.
         limit_hours: The competition's.
@@ -42,7 +50,8 @@ class KaggleWish:
     overrides: tuple[str, ...]
     competition: str
     weights_dataset: str | None
-    caches_from: Literal["kernel", "dataset"]
+    caches_from: CachesFrom
+    notebooks: bool
     n_photos: int
     n_test_photos: int
     limit_hours: float
@@ -60,13 +69,18 @@ def export_folders(wish: KaggleWish, *, as_json: bool) -> int:
     """
     file = _file(wish.config)
     config = load_config(file, overrides=wish.overrides, environment=os.environ)
+    base = Path.cwd() if file is None else file.resolve().parent
+    layout = Layout(base / (config.root or f"data/{config.name}"))
+    own = wish.caches_from == "project"
     export = Export(
         Account(wish.user, wish.slug),
         config,
-        base=Path.cwd() if file is None else file.resolve().parent,
+        base=base,
         competition=wish.competition,
         weights_dataset=wish.weights_dataset,
         caches_from=wish.caches_from,
+        caches=project_caches(config, layout=layout, base=base) if own else (),
+        notebooks=wish.notebooks,
         limit_hours=wish.limit_hours,
     )
     kernels = {
@@ -100,7 +114,7 @@ def _expected(config: Config, *, embedded: int, trained: int) -> Estimate:
         n_photos=embedded,
         n_tiles=embedded * tiles,
         n_rows=(embedded + trained) * tiles if trained else 0,
-        feature_dim=rate.feature_dim,
+        n_learnt_rows=trained * tiles,
     )
     return estimate(work, config, rate=rate)
 

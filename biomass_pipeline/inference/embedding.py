@@ -25,7 +25,6 @@ from biomass_pipeline.features import (
     views_of,
 )
 from biomass_pipeline.imaging import ReadLimits
-from biomass_pipeline.inference.bundle import Bundle
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.manifest import ImageFolder, Picture, image_manifest, read_validity
 from biomass_pipeline.store import FeatureFolder, FeatureSet, FoldContents, Quarantined, Stamp
@@ -91,12 +90,12 @@ class Embedded:
     n_reused: int
 
 
-def embed_location(location: str, bundle: Bundle, *, place: Workplace) -> Embedded:
+def embed_location(location: str, extraction: Extraction, *, place: Workplace) -> Embedded:
     """List, check, tile and embed photos; what the cache has is neither decoded nor embedded.
 
     Args:
         location: Folder, photo, glob or fsspec URL.
-        bundle: Says how photos are read, tiled and embedded.
+        extraction: How photos become features.
         place: Where that is done.
 
     Raises:
@@ -106,7 +105,7 @@ def embed_location(location: str, bundle: Bundle, *, place: Workplace) -> Embedd
         UnwritableCacheError: The cache's disk or folder refuses.
         BusyCacheError: Another process writes the same cache.
     """
-    config = bundle.config
+    config = extraction.config
     folder = ImageFolder(location, base=place.base)
     manifest = _manifest(folder, config, sidecar=_sidecar(location, place))
     bad = manifest["status"] != "ok"
@@ -114,8 +113,8 @@ def embed_location(location: str, bundle: Bundle, *, place: Workplace) -> Embedd
     written = FeatureFolder(Layout(place.cache)).write(
         None,
         contents,
-        stamp=stamp_of(bundle),
-        embedder=embedder_of(contents, folder, bundle, place=place),
+        stamp=stamp_of(extraction),
+        embedder=embedder_of(contents, folder, extraction, place=place),
         max_refused=len(contents.image_ids),
     )
     refused = [*_reasons(manifest[bad]), *_refusals(written.quarantined)]

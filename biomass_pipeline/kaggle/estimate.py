@@ -17,8 +17,9 @@ MEMORY_BYTES = 29 * 2**30
 # NVIDIA's data sheet of the P100, the slower of the two GPUs that a kernel may get, for fp32.
 _GPU_FLOPS_PER_S, _GPU_SHARE = 9.3e12, 0.5
 _GPU_SOURCE = "assumed: half of the 9.3 TFLOP/s (fp32) in the data sheet of a P100"
-_PIXELS_PER_S = 31.08 * 518**2
-_CPU_SOURCE = "measured on 2 cores, benchmarks/results/weights_free_2_cores.json"
+# With tiles of 518 px; smaller ones are faster, by less than their area.
+_CPU_TILES_PER_S, _CPU_TILE_PX = 31.08, 518
+_CPU_SOURCE = "measured on 2 cores with tiles of 518 px, results/weights_free_2_cores.json"
 # An epoch of 286 photos of 15 tiles, 1,024 numbers each, on one core takes 0.078 s
 # (benchmarks/results/mil_epoch_2_cores.json).
 _EPOCH_S_PER_NUMBER = 0.0783 / (286 * 15 * 1024)
@@ -54,15 +55,15 @@ class Work:
     Attributes:
         n_photos: To embed.
         n_tiles: Of them.
-        n_rows: Of features that training reads; 0: nothing is trained.
-        feature_dim: Numbers a row.
+        n_rows: Of features that are held in memory, of all photos; 0: nothing is trained.
+        n_learnt_rows: Of labelled photos.
         photo_px: (height, width) of a photo.
     """
 
     n_photos: int
     n_tiles: int
-    n_rows: int
-    feature_dim: int
+    n_rows: int = 0
+    n_learnt_rows: int = 0
     photo_px: tuple[int, int] = PHOTO_PX
 
 
@@ -94,9 +95,9 @@ class Estimate:
         work = self.work
         speed = f"{self.rate.tiles_per_s:.3g} tiles/s, " if self.rate.tiles_per_s else ""
         yield f"to embed: {work.n_photos} photos, {work.n_tiles} tiles; {speed}{self.rate.source}"
-        parts = [f"{_duration(self.extraction_s)} of embedding"]
+        parts = [f"{duration(self.extraction_s)} of embedding"]
         if work.n_rows:
-            parts.append(f"at most {_duration(self.training_s)} of training")
+            parts.append(f"at most {duration(self.training_s)} of training")
         total = f"expected: {' + '.join(parts)}, peak memory {self.peak_bytes / 1e9:.1f} GB"
         yield f"{total}; limits: {limit_hours:g} h, {MEMORY_BYTES / 1e9:.0f} GB"
         if self.hours > limit_hours:
@@ -121,8 +122,8 @@ def estimate(work: Work, config: Config, *, rate: Rate) -> Estimate:
         rate: How fast tiles are embedded.
     """
     training, n_folds = config.training, config.folds.n_folds
-    numbers = work.n_rows * work.feature_dim
-    learnt = numbers * (n_folds - 1) / n_folds
+    numbers = work.n_rows * rate.feature_dim
+    learnt = work.n_learnt_rows * rate.feature_dim * (n_folds - 1) / n_folds
     epochs = n_folds * training.n_seeds * training.epochs
     height_px, width_px = work.photo_px
     held = _PHOTOS_HELD * height_px * width_px * _BYTES_PER_PX if work.n_tiles else 0
@@ -143,7 +144,8 @@ def expected_rate(config: Config) -> Rate:
     tile_px, name = config.tiling.tile_px, config.backbone.name
     if (recipe := WEIGHTS_FREE.get(name)) is not None:
         width = recipe.build(tile_px, 1).feature_dim
-        return Rate(_PIXELS_PER_S / tile_px**2, _CPU_SOURCE, width)
+        speed = _CPU_TILES_PER_S * min(1.0, (_CPU_TILE_PX / tile_px) ** 2)
+        return Rate(speed, _CPU_SOURCE, width)
     network = _network(config.backbone)
     if network is None:
         return Rate(0.0, "the kernel measures how fast")
@@ -166,6 +168,17 @@ def tile_flops(network: Network, *, tile_px: int) -> float:
     return float(network.depth * (linear + 4 * tokens**2 * network.width))
 
 
+def duration(seconds: float) -> str:
+    """Hours, minutes or seconds, whichever a person would say.
+
+    >>> duration(5), duration(90), duration(5400)
+    ('5 s', '1.5 min', '1.5 h')
+    """
+    if seconds >= _HOUR_S:
+        return f"{seconds / _HOUR_S:.1f} h"
+    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"  # noqa: PLR2004
+
+
 def _network(backbone: BackboneConfig) -> Network | None:
     return network_of(timm_name(backbone.name)) if is_of_timm(backbone.name) else None
 
@@ -174,9 +187,3 @@ def _network_bytes(backbone: BackboneConfig) -> float:
     """Weights in memory, twice: as a file's content and as a network's."""
     network = _network(backbone)
     return 0.0 if network is None else 2.0 * 4 * 12 * network.depth * network.width**2
-
-
-def _duration(seconds: float) -> str:
-    if seconds >= _HOUR_S:
-        return f"{seconds / _HOUR_S:.1f} h"
-    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"  # noqa: PLR2004

@@ -14,7 +14,13 @@ from pydantic import ValidationError
 
 from biomass_pipeline import __version__
 from biomass_pipeline.config import Config
-from biomass_pipeline.errors import FileInTheWayError, KaggleNameError, MissingInputError
+from biomass_pipeline.errors import (
+    FileInTheWayError,
+    KaggleNameError,
+    MissingCacheError,
+    MissingInputError,
+)
+from biomass_pipeline.features import backbone_identity, extraction_fingerprint, fetch_weights
 from biomass_pipeline.features.registry import source_of
 from biomass_pipeline.kaggle.estimate import LIMIT_HOURS
 from biomass_pipeline.kaggle.metadata import (
@@ -25,10 +31,15 @@ from biomass_pipeline.kaggle.metadata import (
     Licence,
     title_of,
 )
+from biomass_pipeline.kaggle.notebook import as_notebook
 from biomass_pipeline.kaggle.wheel import write_wheel
+from biomass_pipeline.layout import Layout
+from biomass_pipeline.store.naming import cache_files
 
 COMPETITION = "csiro-biomass"
-SCRIPT, READ_ME, REQUIREMENTS = "script.py", "README.md", "requirements.txt"
+SCRIPT, NOTEBOOK = "script.py", "notebook.ipynb"
+READ_ME, REQUIREMENTS = "README.md", "requirements.txt"
+CachesFrom = Literal["kernel", "dataset", "project"]
 # Sections that a kernel uses; `data` without its places, which are Kaggle's there.
 _SECTIONS = ("folds", "tiling", "imaging", "backbone", "cache", "training", "evaluation")
 _PLACES = {"images", "labels", "submission"}
@@ -64,8 +75,10 @@ class Export:
         base: What a relative `backbone.checkpoint` is relative to.
         competition: The competition's slug.
         weights_dataset: A dataset with the backbone's weights, OWNER/SLUG.
-        caches_from: Whether the second kernel reads the first one's output, or the dataset of
-            caches.
+        caches_from: What the second kernel reads: the first one's output, the dataset of caches
+            that is made of it, or a dataset of the project's own caches.
+        caches: The project's own, for the last.
+        notebooks: Whether kernels are notebooks, else scripts.
         limit_hours: The competition's.
     """
 
@@ -74,7 +87,9 @@ class Export:
     base: Path = Path()
     competition: str = COMPETITION
     weights_dataset: str | None = None
-    caches_from: Literal["kernel", "dataset"] = "kernel"
+    caches_from: CachesFrom = "kernel"
+    caches: tuple[Path, ...] = ()
+    notebooks: bool = False
     limit_hours: float = LIMIT_HOURS
 
     @property
@@ -125,9 +140,10 @@ class Export:
         """Of the second kernel; a code competition takes only kernels without internet."""
         datasets, caches = self._datasets(), self.account.reference("caches")
         # What the first kernel fetched is in its output only.
-        if self.caches_from == "dataset" and not self.downloads:
-            return self._kernel("submit", (*datasets, caches))
-        kernels = (self.account.reference("features"),)
+        first = (self.account.reference("features"),)
+        kernels = first if self.caches_from == "kernel" or self.downloads else ()
+        if self.caches_from != "kernel":
+            datasets = (*datasets, caches)
         return self._kernel("submit", datasets, kernels=kernels)
 
     def dataset_metadata(self, part: str, *, licence: str, what: str) -> DatasetMetadata:
@@ -155,7 +171,8 @@ class Export:
         return KernelMetadata(
             id=self.account.reference(part),
             title=title_of(f"{self.account.slug}-{part}"),
-            code_file=SCRIPT,
+            code_file=NOTEBOOK if self.notebooks else SCRIPT,
+            kernel_type="notebook" if self.notebooks else "script",
             enable_gpu=True,
             enable_internet=internet,
             dataset_sources=datasets,
@@ -192,15 +209,40 @@ def write_folders(export: Export, folder: Path, *, force: bool = False) -> list[
         (folder / name).mkdir(parents=True, exist_ok=True)
         kernel = isinstance(metadata, KernelMetadata)
         metadata.write(folder / name / (KERNEL_FILE if kernel else DATASET_FILE))
-        if kernel:
-            (folder / name / SCRIPT).write_text(script(export, name), encoding="utf-8")
+        if isinstance(metadata, KernelMetadata):
+            code = script(export, name)
+            text = as_notebook(code) if export.notebooks else code
+            (folder / name / metadata.code_file).write_text(text, encoding="utf-8")
     write_wheel(folder / "wheel")
     needed = "".join(f"{name}\n" for name in MAY_LACK)
     (folder / "wheel" / REQUIREMENTS).write_text(needed, encoding="utf-8")
     if weights is not None:
         _link(weights, folder / "weights" / weights.name)
+    for path in export.caches:
+        _link(path, folder / "caches" / path.name)
     (folder / READ_ME).write_text(_read_me(export, plan), encoding="utf-8")
     return [folder / name for name in plan]
+
+
+def project_caches(config: Config, *, layout: Layout, base: Path) -> tuple[Path, ...]:
+    """The caches that a project has under its configuration.
+
+    Args:
+        config: The project's.
+        layout: Where its artefacts are.
+        base: What a relative `backbone.checkpoint` is relative to.
+
+    Raises:
+        MissingCacheError: There are none yet.
+        MissingWeightsError: The backbone's weights are not to be had, so nobody knows their hash.
+    """
+    fetch_weights(config.backbone, base=base)
+    identity = backbone_identity(config.backbone, base=base)
+    folder = layout.features(extraction_fingerprint(config, identity))
+    found = tuple(cache_files(folder, ".h5"))
+    if not found:
+        raise MissingCacheError(folder)
+    return found
 
 
 def script(export: Export, name: str) -> str:
@@ -211,6 +253,7 @@ def script(export: Export, name: str) -> str:
         settings=export.settings(),
         hours=f"{export.limit_hours:g}",
         wheel=export.account.reference("wheel"),
+        other_versions=export.caches_from == "project",
     )
 
 
@@ -236,7 +279,7 @@ def _planned(export: Export) -> Iterator[tuple[str, KernelMetadata | DatasetMeta
 
 
 def _link(source: Path, place: Path) -> None:
-    """Weights are large: a second name for the file where the disk has such, else a copy."""
+    """Large files get a second name where the disk has such, and are copied elsewhere."""
     place.unlink(missing_ok=True)
     try:
         os.link(source.resolve(), place)
@@ -250,12 +293,14 @@ def _read_me(export: Export, plan: dict[str, KernelMetadata | DatasetMetadata]) 
     steps = ["kaggle datasets create -p wheel"]
     if "weights" in plan:
         steps.append("kaggle datasets create -p weights")
-    steps += ["kaggle kernels push -p extract", f"kaggle kernels status {features}"]
-    if export.caches_from == "dataset" and not export.downloads:
-        steps += [
-            f"kaggle kernels output {features} -p output && mv output/features/*/*.h5 caches/",
-            "kaggle datasets create -p caches",
-        ]
+    if export.caches_from != "project" or export.downloads:
+        steps += ["kaggle kernels push -p extract", f"kaggle kernels status {features}"]
+    if export.caches_from == "dataset":
+        steps.append(
+            f"kaggle kernels output {features} -p output && mv output/features/*/*.h5 caches/"
+        )
+    if export.caches_from != "kernel":
+        steps.append("kaggle datasets create -p caches")
     steps += ["kaggle kernels push -p submit", f"kaggle kernels status {submit}"]
     typed = "\n".join(steps)
     return (

@@ -5,28 +5,30 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
+import pandas as pd
 
 from biomass_pipeline import __file__ as package_file
 from biomass_pipeline import __version__
-from biomass_pipeline.config import BackboneConfig, Config, parse_config
-from biomass_pipeline.errors import BiomassError, ConfigError
+from biomass_pipeline.benchmark.decoding import peak_bytes
+from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.features import Backbone, Progress, fetch_weights
 from biomass_pipeline.features.registry import source_of
 from biomass_pipeline.features.weights import locate
-from biomass_pipeline.inference.embedding import Workplace, lanes_of
-from biomass_pipeline.kaggle.estimate import LIMIT_HOURS, Estimate, Rate, Work, estimate
-from biomass_pipeline.kaggle.tree import SUBMISSION, TEST, TRAIN, Tree
+from biomass_pipeline.inference.embedding import Workplace, lanes_of, stamp_of
+from biomass_pipeline.kaggle.attached import competition_config, look_at_caches
+from biomass_pipeline.kaggle.estimate import LIMIT_HOURS, Rate, Work, duration, estimate
+from biomass_pipeline.kaggle.tree import SUBMISSION, Tree
 from biomass_pipeline.kaggle.walk import Survey, extract, judge, out_of_fold, submission, train
 from biomass_pipeline.layout import Layout
-from biomass_pipeline.store import Cache, open_cache, part_name
+from biomass_pipeline.store import Cache, FeatureSet, part_name
 from biomass_pipeline.whole import write_whole
 
+OOF = "oof_predictions.parquet"
 Say = Callable[[str], None]
 _SAY_EVERY_S = 30.0
 _PROBE_TILES = 4
@@ -44,18 +46,20 @@ def extract_caches(
         say: Told each line of the log.
     """
     with _told(say):
-        survey = _survey(settings, tree, say)
-        layout = Layout(tree.working)
-        desk = _Desk(survey, layout, limit_hours, say)
-        desk.adopt(tree.caches())
-        desk.announce(trains=False)
-        desk.extract()
-        keep_weights(survey, tree)
-        say(f"{layout.features(survey.extraction)}: the caches, for kernel 2")
+        bench = _opened(settings, tree, Layout(tree.working), say=say)
+        bench.announce(trains=False, limit_hours=limit_hours)
+        bench.extract()
+        keep_weights(bench.survey, tree)
+        say(f"caches for kernel 2: {bench.layout.features(bench.survey.extraction)}")
 
 
 def train_and_submit(
-    settings: str, *, tree: Tree, limit_hours: float = LIMIT_HOURS, say: Say
+    settings: str,
+    *,
+    tree: Tree,
+    limit_hours: float = LIMIT_HOURS,
+    other_versions: bool = False,
+    say: Say,
 ) -> None:
     """The second kernel: train on the attached caches, score out of fold, and submit.
 
@@ -65,15 +69,14 @@ def train_and_submit(
         settings: As in the first kernel.
         tree: Where Kaggle puts things.
         limit_hours: A warning is said where more are expected.
+        other_versions: Use caches though other versions of libraries made them.
         say: Told each line of the log.
     """
     with _told(say):
-        survey = _survey(settings, tree, say)
         layout = Layout(tree.temp / "biomass")
-        desk = _Desk(survey, layout, limit_hours, say)
-        desk.adopt(tree.caches())
-        desk.announce(trains=True)
-        caches = desk.extract()
+        bench = _opened(settings, tree, layout, say=say, other_versions=other_versions)
+        bench.announce(trains=True, limit_hours=limit_hours)
+        caches, survey = bench.extract(), bench.survey
         models = {}
         for fold, trained in train(survey, caches, layout=layout):
             models[fold] = trained
@@ -81,39 +84,9 @@ def train_and_submit(
         oof = out_of_fold(survey, caches, models)
         say(judge(survey, oof).markdown().rstrip())
         table = submission(survey, caches[None].load(), models)
-        write_whole(
-            tree.working / "oof_predictions.parquet", lambda path: oof.to_parquet(path, index=False)
-        )
-        write_whole(
-            tree.working / SUBMISSION,
-            lambda path: table.to_csv(path, index=False, lineterminator="\n"),
-        )
+        write_whole(tree.working / OOF, partial(_write_parquet, oof))
+        write_whole(tree.working / SUBMISSION, partial(_write_csv, table))
         say(f"{tree.working / SUBMISSION}: {len(table)} rows")
-
-
-def competition_config(settings: str, tree: Tree) -> Config:
-    """The configuration of a kernel: its settings, with the data where the tree has them.
-
-    Raises:
-        ConfigError: The settings are not valid.
-        AttachedInputError: The competition or the weights are not attached.
-    """
-    source = "SETTINGS"
-    try:
-        content: Any = yaml.safe_load(settings) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(source, [f"it is not YAML: {error}"]) from None
-    if not isinstance(content, dict):
-        raise ConfigError(source, ["expected sections such as `backbone:` and `training:`"])
-    folder = tree.competition()
-    places = {
-        "images": str(folder),
-        "labels": str(folder / TRAIN),
-        "submission": str(folder / TEST),
-    }
-    data = {**(content.get("data") or {}), **places}
-    config = parse_config({**content, "data": data}, source=source)
-    return config.model_copy(update={"backbone": _with_weights(config.backbone, tree)})
 
 
 def keep_weights(survey: Survey, tree: Tree) -> None:
@@ -124,8 +97,7 @@ def keep_weights(survey: Survey, tree: Tree) -> None:
         return
     path = locate(source, backbone, base=survey.base)
     if path is not None:
-        place = tree.working / f"{source}{path.suffix}"
-        write_whole(place, partial(shutil.copyfile, path))
+        write_whole(tree.working / f"{source}{path.suffix}", partial(shutil.copyfile, path))
 
 
 def measured_rate(
@@ -138,56 +110,74 @@ def measured_rate(
         clock: In seconds.
     """
     lane, n_devices = lanes[0], len({id(lane) for lane in lanes})
-    side = lane.tile_px
-    tiles = np.random.default_rng(0).integers(0, 256, (_PROBE_TILES, side, side, 3), np.uint8)
+    shape = (_PROBE_TILES, lane.tile_px, lane.tile_px, 3)
+    tiles = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     lane.embed(tiles)
     began_s = clock()
     lane.embed(tiles)
     took_s = max(clock() - began_s, 1e-9)
-    return Rate(n_devices * _PROBE_TILES / took_s, f"measured now on {_PROBE_TILES} tiles")
+    source = f"measured now on {_PROBE_TILES} tiles"
+    return Rate(n_devices * _PROBE_TILES / took_s, source, lane.feature_dim)
 
 
-class _Desk:
-    """A kernel's caches: those that are attached, and what has to be embedded."""
+class _Bench:
+    """A kernel's photos and their caches: what is attached, and what has to be embedded."""
 
-    def __init__(self, survey: Survey, layout: Layout, limit_hours: float, say: Say) -> None:
-        self._survey, self._layout = survey, layout
-        self._limit_hours, self._say = limit_hours, say
-        self._known: set[str] = set()
-        self._place = Workplace(
-            cache=layout.root,
-            device=survey.config.compute.device,
-            on_progress=_paced(say),
-        )
+    def __init__(self, survey: Survey, layout: Layout, say: Say) -> None:
+        self.survey, self.layout = survey, layout
+        self._say = say
+        self._known: list[FeatureSet] = []
+        device = survey.config.compute.device
+        self._place = Workplace(cache=layout.root, device=device, on_progress=_paced(say))
         self._lanes = cache(lanes_of(survey, place=self._place))
 
-    def adopt(self, attached: Sequence[Path]) -> None:
+    def adopt(self, attached: Sequence[Path], *, other_versions: bool) -> None:
         """Copy attached caches of this extraction to where rows are looked for."""
-        names: set[str] = set()
-        for path in attached:
-            try:
-                features = open_cache(path, self._survey.extraction).memory_map()
-            except BiomassError as error:
-                self._say(f"not used: {error}")
-                continue
-            if path.name in names:
-                continue
-            names.add(path.name)
-            self._known.update(features.image_sha256)
-            place = self._layout.features(self._survey.extraction) / path.name
-            write_whole(place, partial(shutil.copyfile, path))
+        found = look_at_caches(attached, stamp_of(self.survey), other_versions=other_versions)
+        for remark in found.remarks:
+            self._say(remark)
+        if found.extraction != self.survey.extraction:
+            self.survey = replace(self.survey, accepted=found.extraction)
+        folder = self.layout.features(found.extraction)
+        # Of two files of one name the later one waits beside the first: rows are found in both.
+        for number, each in enumerate(found.caches):
+            self._known.append(each.memory_map())
+            place = folder / each.path.name
+            if place.exists():
+                place = folder / f"{each.path.stem}.{number}.superseded"
+            write_whole(place, partial(shutil.copyfile, each.path))
 
-    def announce(self, *, trains: bool) -> None:
+    def announce(self, *, trains: bool, limit_hours: float) -> None:
         """Say what all of it will take."""
-        for line in self._estimate(trains=trains).lines(limit_hours=self._limit_hours):
+        known = {sha for features in self._known for sha in features.image_sha256}
+        contents, manifest = self.survey.contents, self.survey.manifest
+        missing = [
+            len(part.tile_coords(place))
+            for part in contents.values()
+            for place, sha in enumerate(part.image_sha256)
+            if sha not in known
+        ]
+        rate = (
+            measured_rate(self._lanes())
+            if missing
+            else Rate(0.0, "all are in the caches", self._known[0].feature_dim)
+        )
+        rows = {part: each.n_patches for part, each in contents.items()} if trains else {}
+        work = Work(
+            n_photos=len(missing),
+            n_tiles=sum(missing),
+            n_rows=sum(rows.values()),
+            n_learnt_rows=sum(rows.values()) - rows.get(None, 0),
+            photo_px=(int(manifest["height_px"].max()), int(manifest["width_px"].max())),
+        )
+        for line in estimate(work, self.survey.config, rate=rate).lines(limit_hours=limit_hours):
             self._say(line)
 
     def extract(self) -> Mapping[int | None, Cache]:
         """Write all parts' caches."""
         caches: dict[int | None, Cache] = {}
-        for part, written in extract(
-            self._survey, layout=self._layout, place=self._place, build=self._lanes
-        ):
+        parts = extract(self.survey, layout=self.layout, place=self._place, build=self._lanes)
+        for part, written in parts:
             caches[part] = written.cache
             self._say(
                 f"{part_name(part)}: {written.n_embedded} photos embedded, "
@@ -197,43 +187,30 @@ class _Desk:
                 self._say(f"  left out: {photo.path}: {photo.reason}")
         return caches
 
-    def _estimate(self, *, trains: bool) -> Estimate:
-        contents = self._survey.contents
-        missing = [
-            len(part.tile_coords(place))
-            for part in contents.values()
-            for place, sha in enumerate(part.image_sha256)
-            if sha not in self._known
-        ]
-        n_rows = sum(part.n_patches for part in contents.values())
-        rate = measured_rate(self._lanes()) if missing else Rate(0.0, "all are in the caches")
-        photos = self._survey.manifest
-        work = Work(
-            n_photos=len(missing),
-            n_tiles=sum(missing),
-            n_rows=n_rows if trains else 0,
-            feature_dim=self._lanes()[0].feature_dim if missing else 0,
-            photo_px=(int(photos["height_px"].max()), int(photos["width_px"].max())),
-        )
-        return estimate(work, self._survey.config, rate=rate)
 
-
-def _with_weights(backbone: BackboneConfig, tree: Tree) -> BackboneConfig:
-    if backbone.random_weights or not isinstance(source_of(backbone), str):
-        return backbone
-    name = None if backbone.checkpoint is None else Path(backbone.checkpoint).name
-    found = tree.weights(name)
-    return backbone.model_copy(update={"checkpoint": None if found is None else str(found)})
-
-
-def _survey(settings: str, tree: Tree, say: Say) -> Survey:
+def _opened(
+    settings: str, tree: Tree, layout: Layout, *, say: Say, other_versions: bool = False
+) -> _Bench:
+    """Read what is attached."""
     say(f"biomass-pipeline {__version__} from {Path(package_file).parent}")
     config = competition_config(settings, tree)
     fetch_weights(config.backbone, base=tree.root)
     survey = Survey.read(config, base=tree.root, sidecar=None)
-    n_test = len(survey.photos(None))
-    say(f"{len(survey.labels)} labelled photos, {n_test} to predict")
-    return survey
+    left_out = survey.manifest[survey.manifest["status"] != "ok"]
+    say(f"{len(survey.labels)} labelled photos, {len(survey.photos(None))} to predict")
+    for path, reason in zip(left_out["path"], left_out["reason"], strict=True):
+        say(f"  left out: {path}: {reason}")
+    bench = _Bench(survey, layout, say)
+    bench.adopt(tree.caches(), other_versions=other_versions)
+    return bench
+
+
+def _write_parquet(table: pd.DataFrame, path: Path) -> None:
+    table.to_parquet(path, index=False)
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, index=False, lineterminator="\n")
 
 
 def _paced(say: Say) -> Callable[[Progress], None]:
@@ -253,9 +230,12 @@ def _paced(say: Say) -> Callable[[Progress], None]:
 
 @contextmanager
 def _told(say: Say) -> Iterator[None]:
-    """A person's mistake is a sentence at the end of the log, and an exit code."""
+    """Say what it took; a person's mistake is a sentence at the end, with an exit code."""
+    began_s = time.monotonic()
     try:
         yield
     except BiomassError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)
+    took = duration(time.monotonic() - began_s)
+    say(f"took {took}, peak memory {peak_bytes() / 1e9:.1f} GB")

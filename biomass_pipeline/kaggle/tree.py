@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from biomass_pipeline.errors import AttachedInputError
+from biomass_pipeline.store.naming import NO_FOLD, fold_of
 
 TRAIN, TEST, SUBMISSION = "train.csv", "test.csv", "submission.csv"
 _WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
@@ -54,7 +55,7 @@ class Tree:
 
     def caches(self) -> list[Path]:
         """The files of features that another kernel or a dataset brings, by path."""
-        return [path for path in self._files("*.h5") if not path.name.startswith(".")]
+        return [path for path in self._files("*.h5") if fold_of(path) != NO_FOLD]
 
     def weights(self, name: str | None) -> Path | None:
         """A backbone's weights.

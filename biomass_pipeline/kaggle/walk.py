@@ -3,14 +3,17 @@
 The same functions as behind the assets, in the same order: what comes out is what the graph gives.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+# Its names are imported on first use: who only embeds without weights does not pay for torch.
 from biomass_pipeline import mil
 from biomass_pipeline.config import Config, fingerprint
 from biomass_pipeline.evaluation import (
@@ -42,8 +45,9 @@ from biomass_pipeline.manifest import (
 )
 from biomass_pipeline.store import Cache, FeatureFolder, FeatureSet, FoldContents, Written
 
-Caches = Mapping[int | None, Cache]
-Models = Mapping[int, mil.FoldModels]
+if TYPE_CHECKING:
+    Caches = Mapping[int | None, Cache]
+    Models = Mapping[int, mil.FoldModels]
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Survey:
         manifest: A row a photo.
         labels: A row a labelled photo that can be trusted.
         folds: `image_id, group, fold`.
+        accepted: The fingerprint of caches made with other versions of libraries, which features
+            are filed under then.
     """
 
     config: Config
@@ -63,9 +69,10 @@ class Survey:
     manifest: pd.DataFrame
     labels: pd.DataFrame
     folds: pd.DataFrame
+    accepted: str = ""
 
     @classmethod
-    def read(cls, config: Config, *, base: Path, sidecar: Path | None) -> "Survey":
+    def read(cls, config: Config, *, base: Path, sidecar: Path | None) -> Survey:
         """List and check the photos, read the labels, and hold groups out.
 
         Args:
@@ -103,7 +110,7 @@ class Survey:
     @property
     def extraction(self) -> str:
         """The fingerprint of the features."""
-        return extraction_fingerprint(self.config, self.identity)
+        return self.accepted or extraction_fingerprint(self.config, self.identity)
 
     @property
     def parts(self) -> tuple[int | None, ...]:
