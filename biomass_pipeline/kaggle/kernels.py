@@ -23,7 +23,15 @@ from biomass_pipeline.inference.embedding import Workplace, lanes_of, stamp_of
 from biomass_pipeline.kaggle.attached import competition_config, look_at_caches
 from biomass_pipeline.kaggle.estimate import LIMIT_HOURS, Rate, Work, duration, estimate
 from biomass_pipeline.kaggle.tree import SUBMISSION, Tree
-from biomass_pipeline.kaggle.walk import Survey, extract, judge, out_of_fold, submission, train
+from biomass_pipeline.kaggle.walk import (
+    Survey,
+    check_asked,
+    extract,
+    judge,
+    out_of_fold,
+    submission,
+    train,
+)
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.store import Cache, FeatureSet, part_name
 from biomass_pipeline.whole import write_whole
@@ -200,6 +208,7 @@ def _opened(
     say(f"{len(survey.labels)} labelled photos, {len(survey.photos(None))} to predict")
     for path, reason in zip(left_out["path"], left_out["reason"], strict=True):
         say(f"  left out: {path}: {reason}")
+    check_asked(survey)
     bench = _Bench(survey, layout, say)
     bench.adopt(tree.caches(), other_versions=other_versions)
     return bench

@@ -137,6 +137,19 @@ class Survey:
         return {part: contents_of(self.photos(part), folder, self.config) for part in self.parts}
 
 
+def check_asked(survey: Survey) -> None:
+    """See that the test file asks for just the photos without labels, before hours of work.
+
+    Raises:
+        SubmissionIdsError: It does not; the rows are named.
+        MissingInputError: There is no such file.
+        SubmissionColumnsError: It has no column of ids.
+    """
+    photos, names = survey.photos(None)["image_id"], survey.config.data.target_names
+    rows = pd.MultiIndex.from_product([photos, names], names=["image_id", "target"])
+    _laid_out(survey, rows.to_frame(index=False).assign(y_pred=0.0))
+
+
 def extract(
     survey: Survey, *, layout: Layout, place: Workplace, build: Callable[[], Sequence[Backbone]]
 ) -> Iterator[tuple[int | None, Written]]:
@@ -236,10 +249,14 @@ def submission(survey: Survey, features: FeatureSet, models: Models) -> pd.DataF
         device=survey.device,
     )
     grams = tuple(target.name for target in config.data.targets if target.unit == "g")
-    table = found.frame(config.data.quadrat_area_m2, in_grams=grams)
-    order = config.data.submission
+    return _laid_out(survey, found.frame(config.data.quadrat_area_m2, in_grams=grams))
+
+
+def _laid_out(survey: Survey, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Predictions in the rows of the configured test file."""
+    order = survey.config.data.submission
     rows = None if order is None else read_order(order, base=survey.base)
-    return submission_table(table, data=config.data, order=rows)
+    return submission_table(predictions, data=survey.config.data, order=rows)
 
 
 def _held_out(
