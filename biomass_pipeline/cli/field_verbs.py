@@ -1,5 +1,6 @@
 """The verbs for new photos: `predict`, `calibrate`, `map` and `export`."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +25,14 @@ export_app = typer.Typer(
     no_args_is_help=True,
     epilog=examples(("biomass export model --help", "options and examples of one of them")),
 )
+
+
+class CachesFrom(StrEnum):
+    """What brings features to the kernel that trains."""
+
+    KERNEL = "kernel"
+    DATASET = "dataset"
+    PROJECT = "project"
 
 
 def predict(  # noqa: PLR0913  # one argument an option
@@ -194,4 +203,74 @@ def export_model(
 
     raise typer.Exit(
         models.export_model(config, texts(set_), output=output, force=force, as_json=as_json)
+    )
+
+
+@export_app.command("kaggle")
+def export_kaggle(  # noqa: PLR0913  # one argument an option
+    *,
+    user: Annotated[str, typer.Option(help="Your name in the address of your Kaggle profile.")],
+    slug: Annotated[str, typer.Option(help="What the names of kernels and datasets start with.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    competition: Annotated[
+        str, typer.Option(help="The competition, as in its address.")
+    ] = "csiro-biomass",
+    weights_dataset: Annotated[
+        str | None, typer.Option(help="OWNER/SLUG of a dataset with the backbone's weights.")
+    ] = None,
+    caches_from: Annotated[
+        CachesFrom,
+        typer.Option(
+            help="Read by kernel 2: kernel 1's output, a dataset of it, or the project's caches."
+        ),
+    ] = CachesFrom.KERNEL,
+    notebooks: Annotated[bool, typer.Option("--notebooks", help="Instead of scripts.")] = False,
+    photos: Annotated[int, typer.Option(min=1, help="Labelled photos, for the estimate.")] = 357,
+    test_photos: Annotated[int, typer.Option(min=0, help="Hidden photos, likewise.")] = 805,
+    limit_hours: Annotated[float, typer.Option(min=0, help="The competition's limit.")] = 12.0,
+    force: Annotated[bool, typer.Option("--force", help="Write over an export.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write two kernels and their datasets: from photos to a submission on Kaggle."""
+    from biomass_pipeline.cli.kaggle import KaggleWish, export_folders  # noqa: PLC0415  # as above
+
+    wish = KaggleWish(
+        user,
+        slug,
+        output,
+        config=config,
+        overrides=texts(set_),
+        competition=competition,
+        weights_dataset=weights_dataset,
+        caches_from=caches_from.value,
+        notebooks=notebooks,
+        n_photos=photos,
+        n_test_photos=test_photos,
+        limit_hours=limit_hours,
+        force=force,
+    )
+    raise typer.Exit(export_folders(wish, as_json=as_json))
+
+
+@export_app.command("submission")
+def export_submission(
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .csv file.")] = Path(
+        "submission.csv"
+    ),
+    order: Annotated[
+        str | None,
+        typer.Option(help="test.csv or sample_submission.csv; else `data.submission`."),
+    ] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write what a competition asks for, in its rows and its order."""
+    from biomass_pipeline.cli.submitting import write_submission  # noqa: PLC0415  # as above
+
+    raise typer.Exit(
+        write_submission(config, texts(set_), output=output, order=order, as_json=as_json)
     )

@@ -57,6 +57,7 @@ from biomass_pipeline.errors.inference import (
     UngroupedPhotosError,
     UnknownTargetError,
 )
+from biomass_pipeline.errors.kaggle import AttachedInputError, KaggleNameError
 from biomass_pipeline.errors.learning import (
     DivergenceCause,
     EmptyBagError,
@@ -133,6 +134,7 @@ from biomass_pipeline.errors.store import (
 
 __all__ = [
     "AssetFailedError",
+    "AttachedInputError",
     "BackbonePluginError",
     "BackboneTileError",
     "BiomassError",
@@ -166,6 +168,7 @@ __all__ = [
     "IncomparableRunsError",
     "InterruptedCommandError",
     "InterruptedRunError",
+    "KaggleNameError",
     "LabelTableError",
     "MissingBundleError",
     "MissingCacheError",

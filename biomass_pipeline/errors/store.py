@@ -12,6 +12,7 @@ class StaleCacheError(BiomassError):
     """A feature cache was written by a different extraction than the one requested."""
 
     def __init__(self, path: Path, *, found: str, expected: str) -> None:
+        self.found = found
         super().__init__(
             f"{path} holds features of extraction {found}, but {expected} was asked for. "
             f"Rematerialize `feature_cache` for this fold, or restore the earlier configuration."

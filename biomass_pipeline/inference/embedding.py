@@ -3,16 +3,18 @@
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pandas as pd
 
 from biomass_pipeline.config import Config
 from biomass_pipeline.errors import MissingInputError, NoPhotosError, UnreadableImageError
 from biomass_pipeline.features import (
+    Backbone,
     LaneBuilder,
     PhotoEmbedder,
     Progress,
@@ -23,7 +25,6 @@ from biomass_pipeline.features import (
     views_of,
 )
 from biomass_pipeline.imaging import ReadLimits
-from biomass_pipeline.inference.bundle import Bundle
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.manifest import ImageFolder, Picture, image_manifest, read_validity
 from biomass_pipeline.store import FeatureFolder, FeatureSet, FoldContents, Quarantined, Stamp
@@ -31,6 +32,26 @@ from biomass_pipeline.tiling import patch_index
 
 _NO_PHOTOS = "none of its files ends in .jpg, .jpeg, .png, .tif, .tiff or .webp"
 _THREADS = 2
+
+
+class Extraction(Protocol):
+    """How photos become features: a bundle, or a project."""
+
+    @property
+    def config(self) -> Config:
+        """How photos are read, tiled and embedded."""
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What decides the backbone's output on this machine."""
+
+    @property
+    def base(self) -> Path:
+        """What a relative `backbone.checkpoint` is relative to."""
+
+    @property
+    def extraction(self) -> str:
+        """The fingerprint of the features."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +92,12 @@ class Embedded:
     images: pd.DataFrame
 
 
-def embed_location(location: str, bundle: Bundle, *, place: Workplace) -> Embedded:
+def embed_location(location: str, extraction: Extraction, *, place: Workplace) -> Embedded:
     """List, check, tile and embed photos; what the cache has is neither decoded nor embedded.
 
     Args:
         location: Folder, photo, glob or fsspec URL.
-        bundle: Says how photos are read, tiled and embedded.
+        extraction: How photos become features.
         place: Where that is done.
 
     Raises:
@@ -86,16 +107,16 @@ def embed_location(location: str, bundle: Bundle, *, place: Workplace) -> Embedd
         UnwritableCacheError: The cache's disk or folder refuses.
         BusyCacheError: Another process writes the same cache.
     """
-    config = bundle.config
+    config = extraction.config
     folder = ImageFolder(location, base=place.base)
     manifest = _manifest(folder, config, sidecar=_sidecar(location, place))
     bad = manifest["status"] != "ok"
-    contents = _contents(manifest[~bad], folder, config)
+    contents = contents_of(manifest[~bad], folder, config)
     written = FeatureFolder(Layout(place.cache)).write(
         None,
         contents,
-        stamp=_stamp(bundle),
-        embedder=_embedder(contents, folder, bundle, place=place),
+        stamp=stamp_of(extraction),
+        embedder=embedder_of(contents, folder, extraction, place=place),
         max_refused=len(contents.image_ids),
     )
     refused = [*_reasons(manifest[bad]), *_refusals(written.quarantined)]
@@ -107,6 +128,92 @@ def embed_location(location: str, bundle: Bundle, *, place: Workplace) -> Embedd
         n_embedded=written.n_embedded,
         n_reused=written.n_reused,
         images=manifest[manifest["image_id"].isin(features.image_ids)].reset_index(drop=True),
+    )
+
+
+def contents_of(images: pd.DataFrame, folder: ImageFolder, config: Config) -> FoldContents:
+    """What a cache of some photos holds; those that are partly nodata are read for it.
+
+    Args:
+        images: Their rows of the manifest, all `ok`.
+        folder: Opens them.
+        config: How they are tiled.
+    """
+    cells = cells_of(config.backbone, tile_px=config.tiling.tile_px)
+    limits = _limits(config)
+
+    @contextmanager
+    def validity(path: str, sha256: str) -> Iterator[Picture]:
+        try:
+            with folder.open(path) as stream:
+                yield read_validity(stream, path=path, sha256=sha256, limits=limits)
+        except UnreadableImageError as error:
+            raise UnreadableImageError(reason=error.reason, path=path) from error
+
+    table = patch_index(images, config.tiling, validity=validity, cells=cells)
+    return FoldContents.from_patch_index(
+        table, tiling=config.tiling, cells=cells, views=views_of(config.backbone)
+    )
+
+
+def embedder_of(
+    contents: FoldContents,
+    folder: ImageFolder,
+    extraction: Extraction,
+    *,
+    place: Workplace,
+    build: Callable[[], Sequence[Backbone]] | None = None,
+) -> PhotoEmbedder:
+    """What makes the rows that a cache lacks; the backbone is built when the first is asked for.
+
+    Args:
+        contents: What the cache holds.
+        folder: Opens its photos.
+        extraction: How they become features.
+        place: Where that is done.
+        build: Makes the backbone where several caches share one; else each builds its own.
+    """
+    config = extraction.config
+    return PhotoEmbedder(
+        photos_of(contents),
+        reading=Reading(
+            open=folder.open,
+            tile_px=config.tiling.tile_px,
+            limits=_limits(config),
+            threads=_THREADS,
+        ),
+        build=build or lanes_of(extraction, place=place),
+        engine=embed_here,
+        on_progress=place.on_progress,
+    )
+
+
+def lanes_of(extraction: Extraction, *, place: Workplace) -> LaneBuilder:
+    """What makes the backbone, once for each lane."""
+    config = extraction.config
+    return LaneBuilder(
+        config.backbone,
+        tile_px=config.tiling.tile_px,
+        device=place.device,
+        batch_size="auto",
+        base=extraction.base,
+        known=dict(extraction.identity),
+    )
+
+
+def stamp_of(extraction: Extraction) -> Stamp:
+    """The identity of an extraction, as its caches carry it."""
+    config, identity = extraction.config, extraction.identity
+    return Stamp(
+        fingerprint=extraction.extraction,
+        backbone=identity["name"],
+        weights_sha256=identity.get("weights_sha256", ""),
+        tile_px=config.tiling.tile_px,
+        stride_px=config.tiling.stride_px,
+        tokens=config.backbone.tokens,
+        layers=config.backbone.layers,
+        feature_dim=0,
+        dtype=config.cache.dtype,
     )
 
 
@@ -146,64 +253,6 @@ def _sidecar(location: str, place: Workplace) -> Path:
     whole = location if "://" in location else str((place.base / location).absolute())
     name = hashlib.sha256(whole.encode(errors="surrogateescape")).hexdigest()[:16]
     return place.cache / "hashes" / f"{name}.parquet"
-
-
-def _contents(images: pd.DataFrame, folder: ImageFolder, config: Config) -> FoldContents:
-    cells = cells_of(config.backbone, tile_px=config.tiling.tile_px)
-    limits = _limits(config)
-
-    @contextmanager
-    def validity(path: str, sha256: str) -> Iterator[Picture]:
-        try:
-            with folder.open(path) as stream:
-                yield read_validity(stream, path=path, sha256=sha256, limits=limits)
-        except UnreadableImageError as error:
-            raise UnreadableImageError(reason=error.reason, path=path) from error
-
-    table = patch_index(images, config.tiling, validity=validity, cells=cells)
-    return FoldContents.from_patch_index(
-        table, tiling=config.tiling, cells=cells, views=views_of(config.backbone)
-    )
-
-
-def _embedder(
-    contents: FoldContents, folder: ImageFolder, bundle: Bundle, *, place: Workplace
-) -> PhotoEmbedder:
-    config = bundle.config
-    return PhotoEmbedder(
-        photos_of(contents),
-        reading=Reading(
-            open=folder.open,
-            tile_px=config.tiling.tile_px,
-            limits=_limits(config),
-            threads=_THREADS,
-        ),
-        build=LaneBuilder(
-            config.backbone,
-            tile_px=config.tiling.tile_px,
-            device=place.device,
-            batch_size="auto",
-            base=bundle.base,
-            known=dict(bundle.identity),
-        ),
-        engine=embed_here,
-        on_progress=place.on_progress,
-    )
-
-
-def _stamp(bundle: Bundle) -> Stamp:
-    config = bundle.config
-    return Stamp(
-        fingerprint=bundle.extraction,
-        backbone=bundle.identity["name"],
-        weights_sha256=bundle.identity.get("weights_sha256", ""),
-        tile_px=config.tiling.tile_px,
-        stride_px=config.tiling.stride_px,
-        tokens=config.backbone.tokens,
-        layers=config.backbone.layers,
-        feature_dim=0,
-        dtype=config.cache.dtype,
-    )
 
 
 def _limits(config: Config) -> ReadLimits:
