@@ -29,8 +29,9 @@ lint: $(STAMP)  ## Run every gate: format, lint, types, layers, dependencies, de
 coverage: $(STAMP)  ## After `make test`: branch coverage of the domain rooms, at least 95 %
 	@$(BIN)/coverage report --skip-covered --fail-under=95
 
-docs: $(STAMP)  ## Build the documentation into site/, strictly and without network
+docs: $(STAMP)  ## Build the documentation into site/, strictly
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8000"
 
 lock: $(STAMP)  ## Recompute constraints.txt from pyproject.toml
 	@sh scripts/lock.sh
