@@ -43,8 +43,8 @@ def paddock_summary(
 
     Returns:
         A row a paddock and target, paddocks in order of name, with `group, target, n_photos,
-        y_mean, standard_error` in the target's unit, `kg_dm_ha, kg_dm_ha_se`, which are NaN for targets
-        that are not in grams. Standard errors are NaN where training knew one group only.
+        y_mean, standard_error` in the target's unit, `kg_dm_ha, kg_dm_ha_se`, which are NaN for
+        targets that are not in grams. Standard errors are NaN where training knew one group only.
 
     Raises:
         UngroupedPhotosError: A predicted photo has no paddock.
