@@ -7,7 +7,7 @@ WORKERS ?= 2
 # PYTHONDONTWRITEBYTECODE may be set outside; without bytecode every start is seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint coverage lock ui docker-build docker-smoke apt clean
+.PHONY: help setup demo test lint coverage docs lock ui docker-build docker-smoke apt clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ lint: $(STAMP)  ## Run every gate: format, lint, types, layers, dependencies, de
 
 coverage: $(STAMP)  ## After `make test`: branch coverage of the domain rooms, at least 95 %
 	@$(BIN)/coverage report --skip-covered --fail-under=95
+
+docs: $(STAMP)  ## Build the documentation into site/, strictly
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8000"
 
 lock: $(STAMP)  ## Recompute constraints.txt from pyproject.toml
 	@sh scripts/lock.sh

@@ -60,7 +60,7 @@ class Backbone(Protocol):
         """Embed tiles of shape (tile, side, side, 3).
 
         Returns:
-            Shape (tile * rows a tile, feature). The rows of a tile lie together: view by view,
+            Shape (tile * rows a tile, feature). The rows of a tile lie together, view by view,
             and within a view its cells row by row.
         """
         ...

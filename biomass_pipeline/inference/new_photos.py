@@ -76,7 +76,7 @@ def predict(
         cache: Where features are kept; the user's cache folder if None.
 
     Returns:
-        A row a photo and target, photos in path order, targets in the bundle's. Columns:
+        A row a photo and target, photos in path order, targets in the bundle's. The columns are
         `image_id` (path without suffix), `target`; `y_pred`, `y_lower`, `y_upper`, `y_lower_50`,
         `y_upper_50` and so on in the target's unit, a photo (grams on its quadrat); `p_zero`, 0 to
         1; `kg_dm_ha`, `kg_dm_ha_lower`, `kg_dm_ha_upper`, kg of dry matter a hectare, NaN for

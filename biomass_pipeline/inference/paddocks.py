@@ -42,9 +42,9 @@ def paddock_summary(
         in_grams: The targets that are weighed in grams; all if None.
 
     Returns:
-        A row a paddock and target, paddocks in order of name: `group, target, n_photos, y_mean,
-        standard_error` in the target's unit, `kg_dm_ha, kg_dm_ha_se`, which are NaN for targets
-        that are not in grams. Standard errors are NaN where training knew one group only.
+        A row a paddock and target, paddocks in order of name, with `group, target, n_photos,
+        y_mean, standard_error` in the target's unit, `kg_dm_ha, kg_dm_ha_se`, which are NaN for
+        targets that are not in grams. Standard errors are NaN where training knew one group only.
 
     Raises:
         UngroupedPhotosError: A predicted photo has no paddock.
