@@ -126,12 +126,16 @@ class Evening:
             for event in self.client.materializations(name)
         )
 
-    def settled(self, *, since=None):
-        """Wait until nothing has run for a while; gives what was made since some counts."""
-        before = self.materialized() if since is None else since
+    def made(self, since):
+        """What was made since some counts."""
+        now = self.materialized()
+        return {key for key, count in now.items() if count > since.get(key, 0)}
+
+    def exactly(self, expected, *, since):
+        """Wait until all of it was made, then until nothing runs: nothing else may be made."""
+        self.until(lambda: self.made(since) >= expected, f"end of {len(expected)} parts")
         self.client.idle(seconds=CASCADE_S, quiet_s=QUIET_S)
-        after = self.materialized()
-        return {key for key, count in after.items() if count > before.get(key, 0)}
+        assert self.made(since) == expected
 
     def until(self, condition, what, *, pause_s=LOOK_S / 2):
         """Wait for something; asked too often, the webserver would take the time of the runs."""
@@ -201,10 +205,8 @@ def test_an_evening(evening, tmp_path):
 
 
 def everything_is_made_by_itself(evening):
-    evening.until(lambda: evening.materialized().get("report"), "report")
-    evening.settled()
+    evening.exactly(everything(evening), since={})
     counts = evening.materialized()
-    assert set(counts) == everything(evening)
     assert {key: count for key, count in counts.items() if count > 1} == {}
     assert evening.embedded() == N_WEIGHED
     evening.say(f"all {len(counts)} assets and partitions were made, each once")
@@ -220,15 +222,15 @@ def three_photos_arrive(evening, mailbox):
     shutil.copy(good, photos)
     upload.join()
     evening.until(lambda: evening.embedded() == before + 2, "two more photos embedded")
-    assert evening.settled(since=made) == {
+    expected = {f"patch_index[{fold}]" for fold in range(N_FOLDS)} | {
         "image_manifest",
         "label_table",
-        *(f"patch_index[{fold}]" for fold in range(N_FOLDS)),
         "inference_features",
         "predictions",
         "submission",
         "report",
     }
+    evening.exactly(expected, since=made)
     assert evening.embedded() == before + 2
     table = pd.read_parquet(evening.folder / "artefacts" / "predictions" / "predictions.parquet")
     assert set(table["image_id"]) == {good.stem, slow.stem}
@@ -249,12 +251,10 @@ def a_step_is_killed_and_recovers(evening):
     pid = evening.until(lambda: worker_of(evening, run_id), "worker", pause_s=0.3)
     os.kill(pid, signal.SIGKILL)
     evening.say(f"killed process {pid} of run {run_id[:8]}, which trained a fold")
-    evening.until(lambda: evening.materialized()["report"] > made["report"], "another report")
     # What a label decides, and no photo is embedded anew.
     kept = {"patch_index", "feature_cache", "inference_features"}
-    assert evening.settled(since=made) == {
-        key for key in everything(evening) if key.partition("[")[0] not in kept
-    }
+    expected = {key for key in everything(evening) if key.partition("[")[0] not in kept}
+    evening.exactly(expected, since=made)
     assert evening.embedded() == photos
     runs = evening.client.runs()
     dead = next(run for run in runs if run["runId"] == run_id)
