@@ -241,8 +241,8 @@ def content_version(table: pd.DataFrame) -> dg.DataVersion:
 
 def table_result(
     table: pd.DataFrame,
-    *,
     data: DataConfig | None = None,
+    /,
     **metadata: dg.MetadataValue | float | str,
 ) -> dg.MaterializeResult[pd.DataFrame]:
     """A table with its content as data version, its size, its columns and a preview.

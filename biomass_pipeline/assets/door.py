@@ -74,7 +74,7 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         targets = table[list(data.target_names)].describe().T.reset_index(names="target")
         return table_result(
             table,
-            data=data,
+            data,
             groups=int(table["group"].nunique()),
             warnings=len(sheet.warnings),
             warning_list=lines_of(sheet.warnings),

@@ -16,7 +16,7 @@ from biomass_pipeline_tests.serving import REPOSITORY_ROOT, Servers
 ARTIFACTS = Path(os.environ.get("BIOMASS_CI_ARTIFACTS", REPOSITORY_ROOT / "ci-artifacts"))
 SIZE_PX = {"width": 1600, "height": 1000}
 # A machine that runs other tests beside this one is slow to paint, and slower to run.
-PAINT_S, RUN_S = 60, 180
+PAINT_S, RUN_S = 120, 300
 # Debian's, in a container: no sandbox, no GPU, nothing fetched from anywhere.
 ARGUMENTS = [
     "--no-sandbox",

@@ -9,6 +9,9 @@ from biomass_pipeline_tests.serving import COMMAND_LINE, free_port, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
+# It takes ten on a machine of its own.
+START_S = 300
+
 STATES = """{assetNodes {assetKey {path} isPartitioned staleStatus}}"""
 STATES_BY_FOLD = """query ($key: AssetKeyInput!) {
   assetNodeOrError(assetKey: $key) {... on AssetNode {staleStatusByPartition}}}"""
@@ -53,7 +56,7 @@ def test_a_fold_is_made_by_clicking_and_an_edited_label_marks_exactly_two_assets
     command = ["-c", COMMAND_LINE, "ui", "--port", str(port)]
     environment = {"BIOMASS_CONFIG": str(farm.folder / "biomass.yaml")}
     with served(tmp_path, command, port=port, environment=environment) as servers:
-        servers.wait(servers.location, seconds=150, what="code location")
+        servers.wait(servers.location, seconds=START_S, what="code location")
         with visit(servers) as visitor:
             the_graph_is_there(visitor)
             # The network of fold 0 learns from the features of fold 1.
