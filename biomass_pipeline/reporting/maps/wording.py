@@ -3,6 +3,7 @@
 import numpy as np
 
 from biomass_pipeline.inference.evidence import Claim
+from biomass_pipeline.reporting.maps.ground import Ground
 from biomass_pipeline.reporting.maps.overlay import figure_of, headline
 from biomass_pipeline.reporting.maps.photo_map import PhotoMap
 from biomass_pipeline.reporting.maps.tile_map import TileMap
@@ -10,6 +11,7 @@ from biomass_pipeline.reporting.maps.tile_map import TileMap
 _NAMES = {"mil": "the networks", "ridge": "the ridge", "stack": "the stack of network and ridge"}
 _SAME = 1e-6
 _M2_A_HA = 1e4
+_SMALL_M2 = 1e3  # below it nobody speaks of hectares
 _G_A_KG = 1e3
 _G_A_T = 1e6
 
@@ -17,7 +19,7 @@ _G_A_T = 1e6
 def sentences(photo: PhotoMap, target: str, claim: Claim) -> list[str]:
     """All that is said of a map: its prediction, whose it is, and what it is on the ground."""
     tile_map = photo.tile_map(target)
-    found = [headline(tile_map, photo.ground) + ".", model_sentence(tile_map, claim)]
+    found = [headline(tile_map, photo.ground) + ".", model_sentence(tile_map, claim, photo.ground)]
     if is_even(tile_map) and len(tile_map.boxes) > 1:
         found.append("All tiles are alike to these networks, so the map tells nothing of places.")
     if ground := ground_sentence(photo, target):
@@ -25,13 +27,13 @@ def sentences(photo: PhotoMap, target: str, claim: Claim) -> list[str]:
     return found
 
 
-def model_sentence(tile_map: TileMap, claim: Claim) -> str:
+def model_sentence(tile_map: TileMap, claim: Claim, ground: Ground) -> str:
     """Whose prediction the map divides up, and what is reported beside it."""
     if claim.exact:
         return "The map divides up the prediction itself: the networks make it."
     names = " and ".join(_NAMES[model] for model in claim.models)
     found, reported = (
-        f"{figure_of(value)} {tile_map.unit}" for value in (claim.network, claim.predicted)
+        _amount(tile_map, value, ground) for value in (claim.network, claim.predicted)
     )
     if abs(tile_map.total - claim.network) > _SAME * max(claim.network, _SAME):
         return (
@@ -50,10 +52,19 @@ def ground_sentence(photo: PhotoMap, target: str) -> str:
     if area_m2 is None or tile_map.unit != "g":
         return ""
     grams = tile_map.total * area_m2 / photo.ground.quadrat_area_m2
-    mass = (
-        f"{figure_of(grams / _G_A_T)} t" if grams >= _G_A_T else f"{figure_of(grams / _G_A_KG)} kg"
-    )
-    return f"In all {mass} of dry matter on {figure_of(area_m2 / _M2_A_HA)} ha."
+    mass = (grams / _G_A_T, "t") if grams >= _G_A_T else (grams / _G_A_KG, "kg")
+    area = (area_m2 / _M2_A_HA, "ha") if area_m2 >= _SMALL_M2 else (area_m2, "m²")
+    mass_text, area_text = (f"{figure_of(value)} {unit}" for value, unit in (mass, area))
+    return f"In all {mass_text} of dry matter on {area_text}."
+
+
+def _amount(tile_map: TileMap, value: float, ground: Ground) -> str:
+    """A prediction as the map's headline has it: of an orthomosaic grams would mislead."""
+    if tile_map.unit != "g":
+        return f"{figure_of(value)} {tile_map.unit}"
+    if ground.px_area_m2 is None:
+        return f"{figure_of(value)} g"
+    return f"{figure_of(value * ground.kg_dm_ha)} kg DM/ha"
 
 
 def is_even(tile_map: TileMap) -> bool:

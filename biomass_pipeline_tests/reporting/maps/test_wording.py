@@ -1,5 +1,7 @@
 """Nobody takes a map for more than it is."""
 
+from dataclasses import replace
+
 import pytest
 
 from biomass_pipeline.inference.evidence import Claim
@@ -60,5 +62,13 @@ def test_an_orthomosaic_has_a_mass_and_an_area():
     # 20 x 29 pixels of a quarter square metre; a quadrat is half of one.
     kg = total * 145 / 0.5 / 1000
     *_, last = said(photo)
-    assert last == f"In all {kg:.2f} kg of dry matter on 0.0145 ha."
+    assert last == f"In all {kg:.2f} kg of dry matter on 145 m²."
     assert len(said(photo, target="cover")) == 2
+
+
+def test_a_large_one_has_hectares_and_tonnes_and_speaks_of_them():
+    place = replace(PLACE, transform=(50.0, 0.0, 600_000.0, 0.0, -50.0, 6_000_000.0))
+    photo = photo_of(place=place)
+    _, sentence, last = said(photo, predicted=0.5)
+    assert "reported is 10.0 kg DM/ha, by the ridge" in sentence
+    assert last.endswith(" t of dry matter on 145 ha.")
