@@ -11,7 +11,6 @@ import typer
 from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.progress import TerminalReporter, announcer, failure_announcer
 from biomass_pipeline.cli.terminal import open_console
-from biomass_pipeline.errors import TableKindError
 from biomass_pipeline.orchestration import exclusive
 from biomass_pipeline.whole import write_whole
 
@@ -40,7 +39,8 @@ def write_submission(
         BiomassError: With what is wrong and what to do.
     """
     if output.suffix.lower() != ".csv":
-        raise TableKindError(output)
+        msg = f"a submission is a .csv file, not {output.name}"
+        raise typer.BadParameter(msg)
     if order is not None:
         place = order if "://" in order else json.dumps(str(Path(order).absolute()))
         overrides = (*overrides, f"data.submission={place}")

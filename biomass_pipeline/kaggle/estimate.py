@@ -19,7 +19,7 @@ _GPU_FLOPS_PER_S, _GPU_SHARE = 9.3e12, 0.5
 _GPU_SOURCE = "assumed: half of the 9.3 TFLOP/s (fp32) in the data sheet of a P100"
 # With tiles of 518 px; smaller ones are faster, by less than their area.
 _CPU_TILES_PER_S, _CPU_TILE_PX = 31.08, 518
-_CPU_SOURCE = "measured on 2 cores with tiles of 518 px, results/weights_free_2_cores.json"
+_CPU_SOURCE = "measured on 2 cores, benchmarks/results/weights_free_2_cores.json"
 # An epoch of 286 photos of 15 tiles, 1,024 numbers each, on one core takes 0.078 s
 # (benchmarks/results/mil_epoch_2_cores.json).
 _EPOCH_S_PER_NUMBER = 0.0783 / (286 * 15 * 1024)

@@ -50,6 +50,8 @@ def run_kernel(script, tree):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    expected, took = re.findall(r"peak memory (\d+\.\d) GB", done.stdout)
+    assert float(took) <= float(expected)
     return done.stdout
 
 
