@@ -4,14 +4,12 @@ from collections.abc import Iterable
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn
 from rich.progress import Progress as RichBars
 from rich.table import Table
 from rich.text import Text
 
 _BAR = 12
-# "1234/5678 photos, 123.4/s, 12345 tiles/s, 59 min left" with the gaps between columns.
-_WORDS = 56
 _MINUTE_S, _HOUR_S = 60, 3600
 
 
@@ -27,7 +25,7 @@ class Bars(RichBars):
         """
         # rich asks for what to show while it sets itself up.
         self._screen = console
-        self._least_width = len(name) + _BAR + _WORDS
+        self._name = name
         super().__init__(
             TextColumn(f"  {name}", markup=False),
             BarColumn(bar_width=_BAR),
@@ -41,12 +39,18 @@ class Bars(RichBars):
         """The bar with its words; a terminal may be resized meanwhile."""
         bar = self.make_tasks_table(self.tasks)
         words = Text("\n").join(Text(task.fields["told"]) for task in self.tasks)
-        if self._screen.width < self._least_width:
+        beside = sum(map(self._width, self.tasks)) + words.cell_len
+        if self._screen.width < beside:
             yield from (bar, Padding(words, (0, 0, 0, 2)))
             return
         line = Table.grid(padding=(0, 1))
         line.add_row(bar, words)
         yield line
+
+    def _width(self, task: Task) -> int:
+        """Columns that name, bar and count take, with a gap after each."""
+        count = 2 * len(str(int(task.total or 0))) + 1
+        return len(f"  {self._name} ") + _BAR + 1 + count + 1
 
     def show(self, done: int, total: int, told: str) -> None:
         """Move it.

@@ -60,7 +60,7 @@ class TerminalReporter:
             bars.show(
                 total - left,
                 total,
-                f"epochs, {1 / max(pace.epoch_s, 1e-9):.1f}/s, network {progress.network} of "
+                f"epochs, {1 / max(pace.epoch_s, 1e-9):.1f}/s, network {progress.network}/"
                 f"{progress.n_networks}, at most {spell(left * pace.epoch_s)} left",
             )
 

@@ -129,14 +129,14 @@ def _dress(app: typer.Typer) -> None:
 
 
 def _suggest(error: Exception) -> None:
-    """Say only the nearest of the options that click calls possible."""
+    """Say only the nearest of the options that are called possible."""
     possible = getattr(error, "possibilities", None)
     name = getattr(error, "option_name", "")
     if not possible or not name:
         return
-    near = nearest(name, possible)
-    told = near or possible[0]
-    vars(error).update(possibilities=None, message=f"No such option {name}. Did you mean {told}?")
+    # The nearest one comes first.
+    told = f"No such option {name}. Did you mean {possible[0]}?"
+    vars(error).update(possibilities=None, message=told)
 
 
 def nearest(word: str, known: Sequence[str]) -> str | None:

@@ -139,7 +139,7 @@ def trained(width, *, n_networks=2):
 def test_training_is_a_bar_with_rate_and_time_left():
     lines, reporter = trained(80)
     assert lines[-1].startswith("fold 2 ━")
-    assert lines[-1].endswith("4/200 epochs, 2.0/s, network 1 of 2, at most 98 s left")
+    assert lines[-1].endswith("4/200 epochs, 2.0/s, network 1/2, at most 98 s left")
     reporter.close()
     assert reporter._open == []
 
@@ -150,7 +150,7 @@ def test_a_narrow_terminal_shows_the_words_below_and_cuts_none(width):
     assert all(len(line) <= width for line in lines)
     assert not any("…" in line for line in lines)
     assert lines[-1].endswith("left")
-    assert "network 1 of 2," in " ".join(lines)
+    assert "network 1/2, at most 98 s left" in " ".join(lines)
 
 
 def test_a_run_that_begins_clears_the_bar_of_the_one_before():
