@@ -11,6 +11,9 @@ from biomass_pipeline.testing import write_tiny_survey
 
 # As small as every stage bears. Pages say nothing of these, so they come as a user's variables.
 SMALL = {
+    "BACKBONE__NAME": "colour-texture",
+    "TILING__TILE_PX": "16",
+    "TILING__STRIDE_PX": "16",
     "TRAINING__EPOCHS": "2",
     "TRAINING__N_SEEDS": "1",
     "TRAINING__HIDDEN_DIM": "4",

@@ -5,12 +5,14 @@ import shlex
 import tomllib
 from collections import Counter
 
+import numpy as np
 import pytest
 import typer
 import yaml
 
 from biomass_pipeline.cli.app import app
-from biomass_pipeline.config import Config, parse_config
+from biomass_pipeline.config import BackboneConfig, Config, parse_config
+from biomass_pipeline.features import backbone_identity, build_backbone
 from biomass_pipeline_tests.docs.pages import ROOT, all_fences, fences_of
 
 FENCES = all_fences()
@@ -28,6 +30,7 @@ NOT_RUN = {
 
 
 COMING = "waits for its verb"
+GUIDE = "docs/how-to/new-backbone.md"
 
 
 def of(*languages):
@@ -106,3 +109,23 @@ def test_a_reason_belongs_to_the_fence_right_below_it():
     first, second = fences_of("page.md", text)
     assert (first.reason, first.line, first.commands) == ("needs a GPU", 3, ["a"])
     assert (second.reason, second.line) == ("", 7)
+
+
+def test_the_backbone_of_the_guide_is_found_by_its_entry_point(tmp_path, monkeypatch):
+    blocks = {fence.language: fence.text for fence in reversed([*fences_of(GUIDE)])}
+    points = tomllib.loads(blocks["toml"])["project"]["entry-points"]
+    ((group, named),) = points.items()
+    ((name, module),) = named.items()
+    package, _, file = module.partition(".")
+    (tmp_path / package).mkdir()
+    (tmp_path / package / f"{file}.py").write_text(blocks["python"])
+    info = tmp_path / f"{package}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = BackboneConfig(name=name)
+    backbone = build_backbone(spec, tile_px=14, device="cpu")
+    assert dict(backbone.identity) == backbone_identity(spec)
+    assert backbone.embed(np.zeros((2, 14, 14, 3), np.uint8)).shape == (2, backbone.feature_dim)
+    assert any(f"backbone.name={name}" in fence.text for fence in fences_of(GUIDE))
