@@ -31,7 +31,7 @@ _ALIKE: Final = 0.35
 _NEAR: Final = 2.0
 _FEWEST_LETTERS: Final = 5
 # Of 255: a stamp's colours. None of 120 generated and 142 real wheat photos is taken for stamped.
-_BRIGHT, _APART, _REDDER, _WHITE = 190, 110, 20, 235
+_BRIGHT, _APART, _REDDER, _WHITE = 190, 110, 20, 205
 # Stamps are put near an edge: the part of the height that is looked at, from above and below.
 _STRIP: Final = 0.2
 

@@ -46,7 +46,8 @@ def calibration_chart(calibration: Mapping[str, Calibration]) -> dict[str, Any]:
     x = alt.X("promised:Q", scale=share, title="promised", axis=alt.Axis(format="%"))
     y = alt.Y("observed:Q", scale=share, title="observed", axis=alt.Axis(format="%"))
     chart = alt.Chart().transform_filter("datum.target != null")
-    colour = alt.Color("target:N", title=None, sort=list(calibration))
+    legend = alt.Legend(orient="bottom", columns=3)
+    colour = alt.Color("target:N", title=None, sort=list(calibration), legend=legend)
     lines = chart.mark_line(point=True).encode(
         x=x,
         y=y,

@@ -27,7 +27,7 @@ def vega_library() -> str:
         return kept.read_text(encoding="utf-8")
     import vl_convert  # noqa: PLC0415  # loads a JavaScript engine
 
-    bundle: str = vl_convert.javascript_bundle(None)
+    bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub forgets the default
     try:
         write_whole(kept, lambda path: path.write_text(bundle, encoding="utf-8"))
     except OSError:

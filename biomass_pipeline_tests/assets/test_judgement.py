@@ -3,6 +3,7 @@
 import base64
 import re
 
+import dagster as dg
 import pandas as pd
 import pytest
 
@@ -161,13 +162,16 @@ def page(stand, oof, caches, documents):
     metrics = evaluation_of(stand, oof.value).value
 
     def render():
-        return stand.call(
-            "report",
+        return stand.asset("report")(
+            dg.build_asset_context(),
             metrics,
             oof.value,
             stand.manifest(),
+            stand.label_table(),
             caches,
+            {},
             labels=stand.labels,
+            photos=stand.photos,
             settings=stand.settings,
             documents=documents,
         )
@@ -178,22 +182,44 @@ def page(stand, oof, caches, documents):
 def test_the_report_is_one_page_with_the_warnings_of_the_labels(stand, page):
     stand.labels.warnings = ("line 3: an odd sum",)
     result = page()
-    assert result.value.lstrip().lower().startswith("<!doctype html")
-    assert "an odd sum" in result.value
-    assert stand.extraction in result.value
-    assert result.metadata["dagster/size_bytes"] == len(result.value.encode())
+    shown = result.value.page
+    assert shown.lstrip().lower().startswith("<!doctype html")
+    assert "an odd sum" in shown
+    assert stand.extraction in shown
+    assert result.metadata["dagster/size_bytes"] == len(shown.encode())
     assert page().data_version == result.data_version
+
+
+def test_every_photo_can_be_opened_from_the_report(stand, page):
+    shown = page().value.page
+
+    for photo in stand.label_table()["image_id"]:
+        assert f'"{photo}"' in shown
+    assert shown.count("data:image/webp;base64,") == len(stand.labels.rows)
+
+
+def test_cards_and_figures_lie_beside_it_and_small_figures_are_metadata(page):
+    result = page()
+
+    assert {"report.md", "model_card.md", "data_card.md"} <= set(result.value.beside())
+    slugs = {figure.slug for figure in result.value.figures}
+    assert "predicted_against_measured_auto" in slugs & set(result.metadata)
+    assert all(
+        len(str(value.value)) < METADATA_BYTES
+        for name, value in result.metadata.items()
+        if name in slugs
+    )
 
 
 def test_what_is_optional_is_shown_when_it_is_there_and_waited_for_by_nobody(
     stand, oof, page, documents
 ):
-    without = page().value
+    without = page().value.page
     comparison = compare_protocols(
         {"random-3-seed-0": random_folds(oof.value)}, stand.label_table(), config=stand.config
     )
     documents.put("protocols", comparison)
-    shown = page().value
+    shown = page().value.page
     assert len(shown) > len(without)
     assert "random" in shown.lower()
 

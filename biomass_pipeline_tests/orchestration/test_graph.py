@@ -41,7 +41,10 @@ EDGES = {
         "evaluation",
         "oof_predictions",
         "image_manifest",
+        "label_table",
         "feature_cache",
+        # Their networks draw the tile maps of the worst photos.
+        "mil_checkpoint",
         "raw_labels",
         "training_config",
         # What is optional is shown when it is there.

@@ -1,5 +1,8 @@
 import base64
+import hashlib
 import io
+import json
+import re
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -18,7 +21,15 @@ from biomass_pipeline.config import (
     TargetConfig,
 )
 from biomass_pipeline.evaluation import Selection, evaluate
-from biomass_pipeline.reporting import ReportInputs, package_versions, render_report, sections
+from biomass_pipeline.reporting import (
+    Album,
+    ReportInputs,
+    explorer,
+    make_report,
+    package_versions,
+    render_report,
+    sections,
+)
 from biomass_pipeline.reporting.table import MAX_ROWS
 
 VOID = {"meta", "img", "source", "br", "hr", "link", "input", "wbr", "col"}
@@ -251,20 +262,16 @@ def test_every_line_of_a_table_has_as_many_cells_as_the_table_has_columns(report
             assert taken[number] == columns
 
 
-def test_the_figures_are_those_of_network_and_ridge_for_light_and_dark(fraction):
-    page = Page(fraction)
+def test_the_figures_are_those_of_network_and_ridge(fraction):
+    images = Page(fraction).all("img")
 
-    images = page.all("img")
-    assert len(images) == len(page.all("source")) == 4
+    assert len(images) == 4
     assert "coverage" in images[2]["alt"]
     assert "Histograms" in images[3]["alt"]
     assert ["MIL network" in images[0]["alt"], "Ridge" in images[1]["alt"]] == [True, True]
-    for image, source in zip(images, page.all("source"), strict=True):
-        sizes = set()
-        for data in (image["src"], source["srcset"]):
-            with Image.open(io.BytesIO(base64.b64decode(data.split(",")[1]))) as png:
-                sizes.add(png.size)
-        assert sizes == {(int(image["width"]), int(image["height"]))}
+    for image in images:
+        with Image.open(io.BytesIO(base64.b64decode(image["src"].split(",")[1]))) as png:
+            assert png.size == (int(image["width"]), int(image["height"]))
 
 
 def test_the_page_stays_small(fraction):
@@ -498,7 +505,16 @@ def test_protocols_tuning_and_alarms_have_their_sections_when_they_are_there():
 def test_without_them_there_are_no_empty_sections(csiro):
     named = {section["aria-labelledby"] for section in Page(csiro).all("section")}
 
-    assert named == {"scores", "figures", "intervals", "paddocks", "unlike", "photos", "made"}
+    assert named == {
+        "scores",
+        "figures",
+        "intervals",
+        "paddocks",
+        "unlike",
+        "worst",
+        "photos",
+        "made",
+    }
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -556,7 +572,7 @@ def test_the_worst_photos_stand_with_how_unlike_they_are():
         )
 
     text = Page(render_report(inputs(FRACTION, reshape=one_is_odd))).text
-    worst = text[text.index("The photos predicted worst") :]
+    worst = text[text.index("These 20 photos cost the score most") :]
 
     assert worst.index("photo_7") < worst.index("99")
 
@@ -578,3 +594,138 @@ def test_a_study_whose_trials_all_failed_has_no_figure():
     failed = {**TUNING, "trials": [{"number": 0, "value": None, "state": "fail"}]}
 
     assert len(Page(render_report(inputs(FRACTION, tuning=failed))).all("img")) == 4
+
+
+class Survey:
+    """A page with labels and pictures, so with charts that can be asked."""
+
+    def __init__(self, config=FRACTION, **changes):
+        whole = inputs(config)
+        labels = labels_of(config, whole.oof).assign(**changes.pop("known", {}))
+        for target in config.data.target_names:
+            labels[target] = 0.5
+        pictures = dict.fromkeys(labels["image_id"], "data:image/webp;base64,UQ==")
+        photos = manifest().assign(image_id=labels["image_id"], sha256="", perceptual_hash="")
+        self.inputs = replace(
+            whole, labels=labels, manifest=photos, album=Album(pictures=pictures), **changes
+        )
+
+
+@pytest.fixture(scope="module")
+def live():
+    with pytest.MonkeyPatch.context() as patch:
+        for figure in (*FIGURES, "residual_figure"):
+            patch.setattr(sections, figure, dot)
+        patch.setattr(explorer, "vega_library", lambda: "var vegaEmbed;")
+        return make_report(Survey(known={"note": NASTY}).inputs)
+
+
+def scripts(page):
+    """The text of each script that runs, and what the data scripts hold, by id."""
+    running, data = [], {}
+    for part in page.split("<script")[1:]:
+        head, _, body = part.partition(">")
+        text = body.split("</script>")[0]
+        name = re.search(r'id="(\w+)"', head)
+        if name:
+            data[name[1]] = json.loads(text)
+        else:
+            running.append(text)
+    return running, data
+
+
+def test_a_live_page_loads_nothing_and_runs_only_its_own_scripts(live):
+    page = Page(live.page)
+    policy = next(
+        m["content"] for m in page.all("meta") if "content" in m and "src" in m["content"]
+    )
+    running, _ = scripts(live.page)
+
+    assert page.problems == []
+    assert "default-src 'none'" in policy
+    assert len(running) == 2
+    for text in running:
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    assert not [source for source in page.all("script") if "src" in source]
+    assert all(img.get("src", "data:").startswith("data:") for img in page.all("img"))
+
+
+def test_the_script_knows_every_photo_and_prediction(live):
+    _, data = scripts(live.page)
+    survey = data["survey"]
+
+    assert sorted(survey["ids"]) == sorted(f"photo_{i}" for i in range(40))
+    assert {each["key"] for each in survey["models"]} == {"constant", "ridge", "mil"}
+    assert [len(v["y"]) for v in survey["predicted"]["mil"].values()] == [40]
+    assert len(data["thumbnails"]) == 20
+    assert live.page.count("data:image/webp;base64,") == 40
+
+
+def test_charts_have_still_figures_for_print_and_for_those_without_scripts(live):
+    page = Page(live.page)
+    _, data = scripts(live.page)
+
+    assert {div["data-live"] for div in page.all("div") if "data-live" in div} == set(data["live"])
+    assert len([img for img in page.all("img") if img.get("class") == "still"]) == 5
+
+
+def test_contents_lead_to_every_section(live):
+    page = Page(live.page)
+
+    led = {a["href"].removeprefix("#") for a in page.all("a")}
+    assert {section["aria-labelledby"] for section in page.all("section")} <= led
+
+
+def test_every_choice_and_button_has_a_name(live):
+    page = Page(live.page)
+
+    assert len(page.all("select")) == len(page.all("label")) == 6
+    assert all(button.get("type") == "button" for button in page.all("button"))
+    assert page.all("dialog")[0]["aria-labelledby"] == "photo-title"
+
+
+def test_what_a_label_says_stays_text(live):
+    assert "<script>alert" not in live.page
+
+
+def test_the_same_survey_gives_the_same_files(live, monkeypatch):
+    for figure in (*FIGURES, "residual_figure"):
+        monkeypatch.setattr(sections, figure, dot)
+    monkeypatch.setattr(explorer, "vega_library", lambda: "var vegaEmbed;")
+    again = make_report(Survey(known={"note": NASTY}).inputs)
+
+    assert again.page == live.page
+    assert again.beside() == live.beside()
+
+
+def test_markdown_shows_every_figure_that_lies_beside_it(live):
+    text = live.texts["report.md"]
+
+    shown = set(re.findall(r"\]\((figures/[^)]+)\)", text))
+    assert shown == {name for name in live.beside() if name.startswith("figures/")}
+    assert "| MIL network |" in text
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("| ---"):
+            assert line.count("|") == lines[number - 1].count("|")
+
+
+def test_the_cards_say_what_is_known_and_what_is_not(live):
+    model, data = live.texts["model_card.md"], live.texts["data_card.md"]
+
+    assert "wheat_fraction" in model
+    assert "40 photos of 8 groups" in model
+    assert "None was found." in model
+    assert "40 with labels, in 8 groups of date" in data
+    assert "Licence: not stated" in data
+    assert "No two photos show the same picture" in data
+
+
+def test_photos_without_room_are_counted(monkeypatch):
+    for figure in (*FIGURES, "residual_figure"):
+        monkeypatch.setattr(sections, figure, dot)
+    monkeypatch.setattr(explorer, "vega_library", lambda: "")
+    crowded = replace(Survey().inputs, album=Album(n_without=7))
+
+    assert "7 photos have no picture here" in render_report(crowded)

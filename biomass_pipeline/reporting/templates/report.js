@@ -99,7 +99,7 @@ async function draw(name) {
     mode: "vega-lite",
     actions: false,
     renderer: "svg",
-    logLevel: vega.Error,
+    logLevel: 1, // errors only
     config: survey.themes[dark.matches ? "dark" : "light"],
   });
   node.querySelector("svg")?.setAttribute("aria-hidden", "true");
@@ -117,7 +117,7 @@ async function drawOther(node, spec) {
     mode: "vega-lite",
     actions: false,
     renderer: "svg",
-    logLevel: vega.Error,
+    logLevel: 1, // errors only
     config: survey.themes[dark.matches ? "dark" : "light"],
     tooltip: { theme: dark.matches ? "dark" : "light" },
   });
