@@ -5,6 +5,7 @@ from typing import Final
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from biomass_pipeline.reporting.canvas import (
     LIGHT,
@@ -18,6 +19,7 @@ from biomass_pipeline.reporting.canvas import (
 )
 
 _LOW_PANEL: Final = 0.72  # of its width
+_ROOM_ABOVE: Final = 1.08  # of the largest error
 
 
 def training_figure(
@@ -57,10 +59,13 @@ def training_figure(
         )
     for axes, title in ((left, "Photos learnt from"), (right, "Training groups not learnt from")):
         axes.set_title(title, fontsize=9, color=theme.ink)
-    right.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    highest = max(float(rows["inner_error"].max()) for rows in histories.values())
+    right.set_ylim(0, _ROOM_ABOVE * highest**0.5)
     quiet_axes(left, x="epoch", y="training loss", theme=theme)
     quiet_axes(right, x="epoch (ring: kept)", y="weighted RMSE (g)", theme=theme)
-    name_below(figure, list(looks.values()), theme=theme)
+    if len(looks) > 1:
+        name_below(figure, list(looks.values()), theme=theme)
     return as_png(figure)
 
 

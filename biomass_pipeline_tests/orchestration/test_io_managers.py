@@ -314,3 +314,32 @@ class TestDocuments:
 def test_every_way_of_keeping_says_what_it_has():
     with pytest.raises(TypeError, match="has, read, write"):
         ByPart()
+
+
+class TestPlaces:
+    """Where a person finds what was made, as its page says."""
+
+    def told(self, manager, value):
+        @dg.asset
+        def table() -> dg.MaterializeResult:
+            return dg.MaterializeResult(value=value, metadata={"rows": 2})
+
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = dg.materialize([table], instance=instance, resources={"io_manager": manager})
+        (event,) = result.asset_materializations_for_node("table")
+        return event.metadata
+
+    def test_the_file_is_named_beside_what_the_asset_says(self, layout):
+        told = self.told(ParquetTables(layout), TABLE)
+        assert told["file"].value == str(layout.table("table").resolve())
+        assert told["rows"].value == 2
+
+    def test_what_is_in_memory_is_in_no_file(self):
+        assert "file" not in self.told(InMemory(), TABLE)
+
+    def test_models_and_documents_and_features_have_their_own(self, layout, tmp_path):
+        handle = CheckpointHandle(tmp_path / "fold_1", FINGERPRINT)
+        assert Checkpoints(layout).place("mil_checkpoint", 1, handle) == tmp_path / "fold_1"
+        assert Documents(layout).place("report", None, "<html>") == layout.report
+        features = FeatureHandles(FeatureFolder(layout), FINGERPRINT)
+        assert features.place("feature_cache", 1, object()) is None

@@ -19,6 +19,10 @@ def test_the_error_is_drawn_in_grams_and_the_kept_epoch_is_ringed(drawn):
     assert loss.lines[0].get_xydata().tolist() == [[1, 1.6], [2, 0.9], [3, 2.5]]
     assert error.lines[0].get_ydata().tolist() == [4.0, 3.0, 5.0]
     assert error.lines[1].get_xydata().tolist() == [[2, 3.0]]
+    # From zero, so that a curve that hardly falls looks it; and nothing is cut off.
+    assert error.get_ylim()[0] == 0
+    assert error.get_ylim()[1] > 5.0
+    assert drawn[0].legends == []
 
 
 def test_a_page_can_hold_many_networks(drawn):
@@ -26,3 +30,4 @@ def test_a_page_can_hold_many_networks(drawn):
     assert len(png) < 95_000
     # One curve a colour: the others look like these.
     assert len(drawn[0].axes[0].lines) == 8
+    assert len(drawn[0].legends[0].get_texts()) == 8
