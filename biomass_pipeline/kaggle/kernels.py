@@ -128,6 +128,29 @@ def measured_rate(
     return Rate(n_devices * _PROBE_TILES / took_s, source, lane.feature_dim)
 
 
+def paced(say: Say, *, clock: Callable[[], float] = time.monotonic) -> Callable[[Progress], None]:
+    """Say how far an extraction is, now and then, at the pace since the last time.
+
+    Args:
+        say: Told a line.
+        clock: In seconds.
+    """
+    said_s, seen, fresh = clock(), 0, 0
+
+    def report(progress: Progress) -> None:
+        nonlocal said_s, seen, fresh
+        # Fewer than before: the next part has begun.
+        fresh += progress.n_tiles - (seen if progress.n_tiles >= seen else 0)
+        seen = progress.n_tiles
+        took_s = clock() - said_s
+        if took_s >= _SAY_EVERY_S:
+            photos = f"{progress.n_photos} of {progress.total_photos} photos"
+            say(f"  {photos}, {fresh / took_s:.3g} tiles/s")
+            said_s, fresh = said_s + took_s, 0
+
+    return report
+
+
 class _Bench:
     """A kernel's photos and their caches: what is attached, and what has to be embedded."""
 
@@ -136,7 +159,7 @@ class _Bench:
         self._say = say
         self._known: list[FeatureSet] = []
         device = survey.config.compute.device
-        self._place = Workplace(cache=layout.root, device=device, on_progress=_paced(say))
+        self._place = Workplace(cache=layout.root, device=device, on_progress=paced(say))
         self._lanes = cache(lanes_of(survey, place=self._place))
 
     def adopt(self, attached: Sequence[Path], *, other_versions: bool) -> None:
@@ -220,21 +243,6 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
     table.to_csv(path, index=False, lineterminator="\n")
-
-
-def _paced(say: Say) -> Callable[[Progress], None]:
-    """A line now and then."""
-    began_s = last_s = time.monotonic()
-
-    def report(progress: Progress) -> None:
-        nonlocal last_s
-        now_s = time.monotonic()
-        if now_s - last_s >= _SAY_EVERY_S:
-            last_s = now_s
-            rate = progress.n_tiles / (now_s - began_s)
-            say(f"  {progress.n_photos} of {progress.total_photos} photos, {rate:.3g} tiles/s")
-
-    return report
 
 
 @contextmanager

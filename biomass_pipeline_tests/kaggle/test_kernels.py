@@ -7,7 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from biomass_pipeline.kaggle.kernels import extract_caches, measured_rate, train_and_submit
+from biomass_pipeline.features import Progress
+from biomass_pipeline.kaggle.kernels import (
+    extract_caches,
+    measured_rate,
+    paced,
+    train_and_submit,
+)
 from biomass_pipeline.kaggle.tree import Tree
 from biomass_pipeline.testing import FixedClock, MeanColourBackbone
 from biomass_pipeline_tests.kaggle.grass import settings_text
@@ -26,6 +32,17 @@ def test_a_rate_counts_each_device_once():
     found = measured_rate([one, one, other, other], clock=clock)
     assert found.tiles_per_s == pytest.approx(2 * 4 / 0.5)
     assert (found.feature_dim, found.source) == (3, "measured now on 4 tiles")
+
+
+def test_progress_is_said_twice_a_minute_at_the_pace_since_the_last_time():
+    clock, said = FixedClock(), []
+    report = paced(said.append, clock=clock)
+    steps = [(29, 1, 10), (31, 2, 20), (10, 1, 5), (25, 2, 10), (5, 3, 15)]
+    for seconds, n_photos, n_tiles in steps:
+        clock.forward(seconds)
+        report(Progress(n_photos, n_tiles, 4, 40))
+    # 20 tiles in 60 s; then another part: 10 in 35 s. The last one comes too soon.
+    assert said == ["  2 of 4 photos, 0.333 tiles/s", "  2 of 4 photos, 0.286 tiles/s"]
 
 
 def test_a_mistake_is_a_sentence_at_the_end_of_the_log_and_an_exit_code(tree):
