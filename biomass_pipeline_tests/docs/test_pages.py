@@ -18,7 +18,7 @@ HOSTS = {
     "hooks.example.org",
 }
 # First folders of absolute paths: in containers, and of anybody's project.
-FOLDERS = {"artefacts.tar", "backup", "data", "dev", "project", "tmp"}
+FOLDERS = {"artefacts.tar", "backup", "data", "dev", "kaggle", "project", "tmp"}
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 

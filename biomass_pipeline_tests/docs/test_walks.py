@@ -63,8 +63,8 @@ def test_no_page_with_python_is_left_out():
 
 
 @pytest.mark.slow
-def test_every_column_of_a_table_is_on_the_page_of_artefacts(finished):
-    page = text_of("docs/artefacts.md")
+def test_every_column_of_a_table_is_on_the_page_of_artefacts_or_of_predictions(finished):
+    page = text_of("docs/artefacts.md") + text_of("docs/inference.md")
     named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", page))))
     metadata = {"date", "mass_g"}  # the survey's own columns
     for path in sorted((finished / "data" / "field").rglob("*.parquet")):
