@@ -123,7 +123,7 @@ def estimate(work: Work, config: Config, *, rate: Rate) -> Estimate:
     """
     training, n_folds = config.training, config.folds.n_folds
     numbers = work.n_rows * rate.feature_dim
-    learnt = work.n_learnt_rows * rate.feature_dim * (n_folds) / n_folds
+    learnt = work.n_learnt_rows * rate.feature_dim * (n_folds - 1) / n_folds
     epochs = n_folds * training.n_seeds * training.epochs
     height_px, width_px = work.photo_px
     held = _PHOTOS_HELD * height_px * width_px * _BYTES_PER_PX if work.n_tiles else 0
