@@ -13,6 +13,8 @@ _COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red", "stale": "yellow
 _GAP = "  "
 # Lines longer than this are hard to read, however wide a terminal is.
 _WIDEST = 100
+# A word that is longer may be folded in a table; a column's frame and padding.
+_FOLDED, _FRAME = 20, 3
 
 
 def open_console(*, stderr: bool = False) -> Console:
@@ -41,6 +43,8 @@ def show_table(
 ) -> None:
     """Print a table: long cells are folded on a terminal and stay whole elsewhere, never cut.
 
+    Where a terminal is too narrow for the words of all columns, a row is a paragraph.
+
     Args:
         console: Where to.
         title: Above it, in one line.
@@ -52,6 +56,9 @@ def show_table(
     if not console.is_terminal:
         for line in _aligned([columns, *rows], numbers=numbers):
             console.print(line, markup=False)
+        return
+    if _narrowest([columns, *rows]) > console.width:
+        _show_stacked(console, columns, rows)
         return
     table = Table(box=box.ROUNDED)
     for place, name in enumerate(columns):
@@ -88,6 +95,23 @@ def show_error(console: Console, message: str) -> None:
     if console.is_terminal:
         lines = [_wrapped(line, console.width) for line in lines]
     console.print("\n".join(lines), style="red", markup=False)
+
+
+def _narrowest(rows: Sequence[Sequence[str]]) -> int:
+    """Columns that a table takes whose words are whole; but long ones, such as paths, may fold."""
+    words = [max(map(_longest, column)) for column in zip(*rows, strict=True)]
+    return sum(words) + _FRAME * len(words) + 1
+
+
+def _longest(cell: str) -> int:
+    return min(max(map(len, cell.split()), default=0), _FOLDED)
+
+
+def _show_stacked(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    for first, *others in rows:
+        say(console, first, style="cyan")
+        for name, cell in zip(columns[1:], others, strict=True):
+            say(console, f"  {name}: {cell}")
 
 
 def _wrapped(line: str, width: int) -> str:

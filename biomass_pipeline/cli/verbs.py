@@ -64,7 +64,7 @@ def read_examples(epilog: str | None) -> list[Example]:
 class Verb(TyperCommand):
     """A verb whose help is shown by us, whole at any width."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002  # typer's types are private
+    def format_help(self, ctx: Any, _formatter: Any) -> None:  # noqa: ANN401  # typer's types are private
         """Print the help."""
         from biomass_pipeline.cli.helping import show_help  # noqa: PLC0415  # only who asks for it
 
@@ -91,7 +91,7 @@ class Verb(TyperCommand):
 class Verbs(TyperGroup):
     """Verbs under one name, with the same help."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002  # as above
+    def format_help(self, ctx: Any, _formatter: Any) -> None:  # noqa: ANN401  # as above
         """Print the help."""
         from biomass_pipeline.cli.helping import show_help  # noqa: PLC0415  # as above
 

@@ -142,6 +142,16 @@ def test_other_predictions_have_another_version(stand, oof):
     assert evaluation_of(stand, oof.value).data_version != before
 
 
+def test_scores_say_what_they_were_made_of_and_are_no_other_scores_for_it(stand, oof):
+    before = evaluation_of(stand, oof.value)
+    training = stand.config.training.model_copy(update={"epochs": 77})
+    after = evaluation_of(stand.with_config(training=training), oof.value)
+    assert before.value["made_of"]["configuration"]["training"]["epochs"] != 77
+    assert after.value["made_of"]["configuration"]["training"]["epochs"] == 77
+    assert {"extraction", "versions"} <= set(after.value["made_of"])
+    assert after.data_version == before.data_version
+
+
 def test_the_headline_is_the_configured_model_with_what_was_chosen(stand, oof):
     auto = evaluation_of(stand, oof.value).value
     assert auto["headline_model"] == "auto"

@@ -43,7 +43,7 @@ def test_a_plural_is_its_word():
 
 def test_an_unknown_word_names_the_nearest():
     with pytest.raises(UnknownWordError, match="Did you mean `fingerprint`"):
-        look_up("fingerpint")
+        look_up("fingerprin")
     with pytest.raises(UnknownWordError, match=r"has no `xyzzy`\. `biomass explain` lists"):
         look_up("xyzzy")
 

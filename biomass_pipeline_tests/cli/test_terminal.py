@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from biomass_pipeline.cli.terminal import open_console, show_error, show_table
+from biomass_pipeline.cli.terminal import open_console, say, show_error, show_table
 
 WORDS = st.text("abcdefghij-/", min_size=1, max_size=120)
 
@@ -81,3 +81,25 @@ def test_markup_in_a_path_is_text(capsys, stderr):
     show_error(open_console(stderr=stderr), "no file [red]x[/red]")
     seen = capsys.readouterr()
     assert "[red]x[/red]" in (seen.err if stderr else seen.out)
+
+
+@pytest.mark.parametrize(("width", "stacked"), [(40, True), (80, False)])
+def test_a_table_too_wide_for_its_words_is_told_row_by_row(width, stacked):
+    stream = StringIO()
+    console = Console(file=stream, force_terminal=True, width=width, highlight=False)
+    columns = ["score", "before (auto)", "after (auto)", "difference", "p"]
+    show_table(console, "R2", columns=columns, rows=[["global R2", *["+0.123"] * 4]], numbers=True)
+    shown = stream.getvalue()
+    assert ("  before (auto): +0.123\n" in shown) is stacked
+    assert ("╭" in shown) is not stacked
+    assert shown.count("+0.123") == 4
+
+
+def test_a_line_is_wrapped_between_words_on_a_terminal_and_whole_elsewhere():
+    line = "extract fold 0: patch_index, feature_cache (never materialized)"
+    for terminal in (True, False):
+        stream = StringIO()
+        say(Console(file=stream, force_terminal=terminal, width=40, highlight=False), line)
+        lines = stream.getvalue().splitlines()
+        assert " ".join(part.strip() for part in lines) == line
+        assert (len(lines) > 1) is terminal

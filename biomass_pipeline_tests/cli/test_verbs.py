@@ -97,7 +97,7 @@ def test_examples_are_read_as_they_were_written():
     ("words", "said"),
     [
         (["stats"], "Did you mean 'status'"),
-        (["cache", "vrify"], "Did you mean 'verify'"),
+        (["cache", "verif"], "Did you mean 'verify'"),
         (["run", "--selec", "x"], "Did you mean --select?"),
         (["explain", "bagg"], "Did you mean `bag`?"),
     ],
