@@ -206,7 +206,17 @@ def export_model(
     )
 
 
-@export_app.command("kaggle")
+@export_app.command(
+    "kaggle",
+    rich_help_panel=CARRY_AWAY,
+    epilog=examples(
+        ("biomass export kaggle --user ann --slug grass -o kaggle/", "two kernels, their datasets"),
+        (
+            "biomass export kaggle --user ann --slug grass --caches-from project -o kaggle/",
+            "with the caches that are here",
+        ),
+    ),
+)
 def export_kaggle(  # noqa: PLR0913  # one argument an option
     *,
     user: Annotated[str, typer.Option(help="Your name in the address of your Kaggle profile.")],
@@ -234,7 +244,11 @@ def export_kaggle(  # noqa: PLR0913  # one argument an option
     as_json: JsonOption = False,
 ) -> None:
     """Write two kernels and their datasets: from photos to a submission on Kaggle."""
-    from biomass_pipeline.cli.kaggle import KaggleWish, export_folders  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.kaggle import (  # noqa: PLC0415  # as above
+            KaggleWish,
+            export_folders,
+        )
 
     wish = KaggleWish(
         user,
@@ -254,7 +268,14 @@ def export_kaggle(  # noqa: PLR0913  # one argument an option
     raise typer.Exit(export_folders(wish, as_json=as_json))
 
 
-@export_app.command("submission")
+@export_app.command(
+    "submission",
+    rich_help_panel=CARRY_AWAY,
+    epilog=examples(
+        ("biomass export submission", "in the order of `data.submission`, or by id"),
+        ("biomass export submission --order test.csv -o submission.csv", "in a file's own order"),
+    ),
+)
 def export_submission(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="A .csv file.")] = Path(
@@ -269,7 +290,8 @@ def export_submission(
     as_json: JsonOption = False,
 ) -> None:
     """Write what a competition asks for, in its rows and its order."""
-    from biomass_pipeline.cli.submitting import write_submission  # noqa: PLC0415  # as above
+    with loading():
+        from biomass_pipeline.cli.submitting import write_submission  # noqa: PLC0415  # as above
 
     raise typer.Exit(
         write_submission(config, texts(set_), output=output, order=order, as_json=as_json)

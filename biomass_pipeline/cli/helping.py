@@ -126,7 +126,11 @@ def _listed(rows: Sequence[Row], width: int, *, at_least: int) -> RenderableType
     table.add_column(style="cyan", overflow="fold", width=names)
     table.add_column(overflow="fold")
     for name, text in rows:
-        table.add_row(Text(name), Text(text))
+        # Only the last line of a long name has help beside it, so that neither cuts the other.
+        *above, last = textwrap.wrap(name, names)
+        for line in above:
+            table.add_row(Text(line), Text())
+        table.add_row(Text(last), Text(text))
     return table
 
 
