@@ -24,9 +24,10 @@ class Scope(dg.Config):
         "and all that is made of them, `tuning` the search of settings. Empty: all but the "
         "optional groups validation and tuning; `*`: those as well.",
     )
-    fold: int | None = Field(
-        default=None,
-        description="One fold's model and what it learns from. null: every fold.",
+    fold: str = Field(
+        default="",
+        pattern=r"^\d*$",
+        description="A fold's number: its model and what that learns from. Empty: every fold.",
     )
 
 
@@ -45,7 +46,9 @@ def everything_job(project: Project, definitions: Callable[[], dg.Definitions]) 
             with exclusive(project.layout, context.instance):
                 graph.observe()
                 done = graph.run(
-                    graph.select(config.select or None, fold=config.fold),
+                    graph.select(
+                        config.select or None, fold=int(config.fold) if config.fold else None
+                    ),
                     on_step=lambda step: context.log.info(
                         "%s: %s", step.job, ", ".join(map(str, step.nodes))
                     ),
