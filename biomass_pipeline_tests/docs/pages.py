@@ -68,6 +68,13 @@ def all_fences():
     return [fence for page in all_pages() for fence in fences_of(page)]
 
 
-def without_fences(text):
+def without_code(text):
     """A page without what stands in fences and between backticks."""
-    return re.sub(r"`[^`\n]*`", "", _FENCE.sub("", text))
+    return re.sub(r"`[^`]*`", "", _FENCE.sub("", text))
+
+
+def named_on(page):
+    """The words that a page has between backticks, outside of fences."""
+    return set(
+        re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", _FENCE.sub("", text_of(page)))))
+    )

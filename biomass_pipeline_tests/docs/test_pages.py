@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from markdown.extensions.toc import slugify
 
-from biomass_pipeline_tests.docs.pages import ROOT, all_pages, text_of, without_fences
+from biomass_pipeline_tests.docs.pages import ROOT, all_pages, text_of, without_code
 
 # Whose addresses may stand on a page: sources, standards, and makers of what is used.
 HOSTS = {
@@ -29,7 +29,7 @@ def anchors_of(page):
 
 def broken_links(page, text):
     """The relative links of a page that lead nowhere."""
-    for link in LINK.findall(without_fences(text)):
+    for link in LINK.findall(without_code(text)):
         where, _, anchor = link.partition("#")
         if urlsplit(link).scheme:
             continue

@@ -4,13 +4,12 @@ The README comes first, on photos that nothing ran on; every other page begins w
 """
 
 import inspect
-import re
 
 import pandas as pd
 import pytest
 
 from biomass_pipeline_tests.docs.conftest import walk
-from biomass_pipeline_tests.docs.pages import all_pages, fences_of, text_of
+from biomass_pipeline_tests.docs.pages import all_pages, fences_of, named_on
 
 # Pages whose commands are run as well as their Python; on all others commands are read by
 # `test_fences`, since each run of the graph takes seconds.
@@ -64,8 +63,7 @@ def test_no_page_with_python_is_left_out():
 
 @pytest.mark.slow
 def test_every_column_of_a_table_is_on_the_page_of_artefacts_or_of_predictions(finished):
-    page = text_of("docs/artefacts.md") + text_of("docs/inference.md")
-    named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", page))))
+    named = named_on("docs/artefacts.md") | named_on("docs/inference.md")
     metadata = {"date", "mass_g"}  # the survey's own columns
     for path in sorted((finished / "data" / "field").rglob("*.parquet")):
         if not path.name.startswith("."):
