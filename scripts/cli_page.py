@@ -50,7 +50,7 @@ def section(command: object, parent: typer.Context, *, name: str, level: int) ->
     context = typer.Context(command, info_name=name, parent=parent)
     yield f"\n{'#' * level} {context.command_path}\n"
     yield "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
-    yield f"\n```\n{usage(command, context)}\n```\n"
+    yield f"\n```text\n{usage(command, context)}\n```\n"
     yield "| option | what |\n|---|---|"
     for names, text, _ in parameter_rows(command, context):
         yield f"| `{names}` | {text.replace('|', chr(92) + '|')} |"

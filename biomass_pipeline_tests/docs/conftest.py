@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+from PIL import Image
 
 from biomass_pipeline.cli import main
 from biomass_pipeline.testing import write_tiny_survey
@@ -78,6 +79,8 @@ def field(tmp_path_factory, small):
     write_tiny_survey(folder)
     (folder / "biomass.yaml").unlink()
     (folder / "new").mkdir()
+    # The photo that the README maps. Nobody weighed it.
+    Image.new("RGB", (32, 16), (90, 120, 40)).save(folder / "photos" / "plot_a_1.jpg")
     for name in ("s0n1.png", "s4n0.png"):
         shutil.copy(folder / "photos" / name, folder / "new" / f"new_{name}")
     small.setenv("XDG_CACHE_HOME", str(folder.parent / "cache"))

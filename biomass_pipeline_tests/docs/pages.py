@@ -42,7 +42,8 @@ class Fence:
         joined = self.text.replace("\\\n", " ").splitlines()
         if self.language == "console":
             joined = [line[2:] for line in joined if line.startswith("$ ")]
-        return [command for line in joined if (command := line.split(" #")[0].strip())]
+        told = [line.split(" #")[0].strip() for line in joined if not line.startswith("#")]
+        return [command for command in told if command]
 
 
 def all_pages():
