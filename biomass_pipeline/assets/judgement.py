@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
@@ -46,8 +47,10 @@ from biomass_pipeline.reporting import (
     predicted_against_measured,
     read_album,
 )
-from biomass_pipeline.reporting.maps.reading import PhotoReader
 from biomass_pipeline.store import Cache
+
+if TYPE_CHECKING:
+    from biomass_pipeline.reporting.maps.reading import PhotoReader
 
 _GROUP = "judgement"
 # Raise one when its code changes what it holds.
@@ -191,7 +194,7 @@ def judgement_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
                     image_manifest,
                     model=model,
                     folds=_held_out(mil_checkpoint, feature_cache),
-                    reader=PhotoReader(photos.open, config),
+                    reader=_reader(photos, config),
                     beside=mil.Beside(label_table, config.data.date_column),
                 ),
                 stages=stages_of(context.instance, n_parts=config.folds.n_folds),
@@ -244,6 +247,12 @@ def _album(
         limits=reading.limits,
         threads=reading.threads,
     )
+
+
+def _reader(photos: PhotoSource, config: Config) -> "PhotoReader":
+    from biomass_pipeline.reporting.maps.reading import PhotoReader  # noqa: PLC0415  # loads torch
+
+    return PhotoReader(photos.open, config)
 
 
 def _held_out(

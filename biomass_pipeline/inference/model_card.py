@@ -1,7 +1,7 @@
 """The page that goes with a model: what it predicts, from what, how well, and where not to."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +10,16 @@ from biomass_pipeline import __version__
 from biomass_pipeline.config import DataConfig, TilingConfig
 from biomass_pipeline.features import list_backbones
 from biomass_pipeline.features.naming import DINOV3_LICENCE, DINOV3_TERMS, licence_of
-from biomass_pipeline.inference.bundle import Bundle
 
 _TIMM = "timm:"
 _NO_SCORES = (
     "No scores: there was no evaluation of these models when they were exported. Nothing is known "
     "of how well they predict."
 )
+
+if TYPE_CHECKING:
+    from biomass_pipeline.inference.bundle import Bundle
+
 INTENDED_USE = (
     "Photos of the kind it learnt from: taken like the training photos, of the same sward types, "
     "of a quadrat of the same size. It gives a photo's dry matter with intervals, and means of "
@@ -42,7 +45,7 @@ _FILES = (
 )
 
 
-def model_card(bundle: Bundle, metrics: Mapping[str, Any] | None) -> str:
+def model_card(bundle: "Bundle", metrics: Mapping[str, Any] | None) -> str:
     """The text of `MODEL_CARD.md`.
 
     Args:
@@ -86,7 +89,7 @@ def targets_text(data: DataConfig) -> str:
     )
 
 
-def _making(bundle: Bundle) -> str:
+def _making(bundle: "Bundle") -> str:
     fold = bundle.ensemble.folds[0]
     training = dict(fold.network.members[0].hyper["training"])
     loss = ", ".join(f"{weight:g} x {name}" for name, weight in dict(training["loss"]).items())
@@ -113,7 +116,7 @@ def _making(bundle: Bundle) -> str:
     return bullets(lines)
 
 
-def _learnt(bundle: Bundle) -> str:
+def _learnt(bundle: "Bundle") -> str:
     ids, groups, y = _labels(bundle)
     data = bundle.config.data
     rows = [
@@ -128,7 +131,7 @@ def _learnt(bundle: Bundle) -> str:
     )
 
 
-def _scores(metrics: Mapping[str, Any], bundle: Bundle) -> str:
+def _scores(metrics: Mapping[str, Any], bundle: "Bundle") -> str:
     data, headline = bundle.config.data, metrics["headline_model"]
     lines = [
         (
@@ -216,7 +219,7 @@ def limits_text(data: DataConfig, tiling: TilingConfig) -> str:
     )
 
 
-def _backbone(bundle: Bundle) -> str:
+def _backbone(bundle: "Bundle") -> str:
     spec = bundle.config.backbone
     lines = [
         (
@@ -231,13 +234,13 @@ def _backbone(bundle: Bundle) -> str:
     return bullets(lines)
 
 
-def _weights(bundle: Bundle) -> str:
+def _weights(bundle: "Bundle") -> str:
     said = bundle.identity.get("weights", "of their package")
     sha256 = bundle.identity.get("weights_sha256")
     return f"{said}, SHA-256 `{sha256}`; others are refused." if sha256 else f"{said}."
 
 
-def licence(bundle: Bundle) -> str:
+def licence(bundle: "Bundle") -> str:
     """The licence of the backbone's weights in words."""
     return licence_text(bundle.identity["name"])
 
@@ -253,7 +256,7 @@ def licence_text(name: str) -> str:
     return known.get(name, "the package's that it comes from")
 
 
-def _fingerprints(bundle: Bundle) -> str:
+def _fingerprints(bundle: "Bundle") -> str:
     rows = [["model", bundle.fingerprint], ["features", bundle.extraction]]
     for number, fold in enumerate(bundle.ensemble.folds):
         rows.append([f"fold {number}, networks", fold.network.fingerprint])
@@ -262,7 +265,7 @@ def _fingerprints(bundle: Bundle) -> str:
     return markdown_table(["what", "fingerprint"], rows)
 
 
-def _labels(bundle: Bundle) -> tuple[list[str], list[str], NDArray[np.float64]]:
+def _labels(bundle: "Bundle") -> tuple[list[str], list[str], NDArray[np.float64]]:
     """Each training photo once: ids, groups, labels of shape (photo, target)."""
     found: dict[str, tuple[str, NDArray[np.float64]]] = {}
     for fold in bundle.ensemble.folds:

@@ -161,7 +161,7 @@ def _fitting(looks: Sequence[Look], figure: Figure) -> int:
     return min(len(looks), max(int(figure.get_figwidth() / widest_inches), 1))
 
 
-def as_png(figure: Figure, *, most_bytes: int = _LIMIT_BYTES) -> bytes:
+def as_png(figure: Figure) -> bytes:
     """The figure with a palette, at the finest resolution that keeps it small."""
     canvas, png = cast("FigureCanvasAgg", figure.canvas), b""
     for dpi in _DPI:
@@ -174,7 +174,7 @@ def as_png(figure: Figure, *, most_bytes: int = _LIMIT_BYTES) -> bytes:
         small = drawn.quantize(_PALETTE, dither=Image.Dither.NONE)
         small.save(compressed, format="PNG", optimize=True, dpi=(dpi, dpi))
         png = compressed.getvalue()
-        if len(png) < most_bytes:
+        if len(png) < _LIMIT_BYTES:
             break
     return png
 

@@ -6,7 +6,7 @@ a page that has the bar once.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -14,14 +14,17 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
-from biomass_pipeline import mil
 from biomass_pipeline.config import Config
 from biomass_pipeline.errors import ChangedImageError, UnreadableImageError
-from biomass_pipeline.inference.evidence import Evidence, evidence_of
-from biomass_pipeline.reporting.maps.reading import PhotoReader
 from biomass_pipeline.reporting.maps.tile_map import picture_edges
 from biomass_pipeline.reporting.thumbnails import THUMBNAIL_PX, thumbnail_uri
 from biomass_pipeline.store import FeatureSet
+
+if TYPE_CHECKING:
+    # They load torch, and a graph is loaded without.
+    from biomass_pipeline import mil
+    from biomass_pipeline.inference.evidence import Evidence
+    from biomass_pipeline.reporting.maps.reading import PhotoReader
 
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -66,7 +69,7 @@ class HeldOut:
         features: Loads the photos' features.
     """
 
-    network: Callable[[], mil.TrainedFold]
+    network: "Callable[[], mil.TrainedFold]"
     features: Callable[[], FeatureSet]
 
 
@@ -86,8 +89,8 @@ def draw_worst_maps(  # noqa: PLR0913  # what is mapped, by whom, of what, and h
     *,
     model: str,
     folds: Mapping[int, HeldOut],
-    reader: PhotoReader,
-    beside: mil.Beside,
+    reader: "PhotoReader",
+    beside: "mil.Beside",
 ) -> WorstMaps:
     """Draw where the networks find the heaviest target, scaled to what was predicted.
 
@@ -158,9 +161,11 @@ def scale_stops() -> tuple[str, ...]:
 
 
 def _evidence(
-    photos: pd.DataFrame, held_out: HeldOut, *, config: Config, beside: mil.Beside
-) -> Iterator[Evidence]:
+    photos: pd.DataFrame, held_out: HeldOut, *, config: Config, beside: "mil.Beside"
+) -> "Iterator[Evidence]":
     """What each tile gives, scaled to what was predicted, a photo each."""
+    from biomass_pipeline.inference.evidence import evidence_of  # noqa: PLC0415  # loads torch
+
     network, features = held_out.network(), held_out.features()
     predicted = photos.pivot_table(index="image_id", columns="target", values="y_pred")
     place = {image_id: i for i, image_id in enumerate(features.image_ids)}
@@ -176,7 +181,7 @@ def _evidence(
 
 
 def _densities(
-    evidences: Sequence[Evidence], manifest: pd.DataFrame, reader: PhotoReader
+    evidences: "Sequence[Evidence]", manifest: pd.DataFrame, reader: "PhotoReader"
 ) -> Iterator[_Map]:
     target = reader.config.data.heaviest_target
     by_id = manifest.set_index("image_id")

@@ -27,6 +27,7 @@ from biomass_pipeline.orchestration.io_managers import (
     ParquetTables,
     part_of,
 )
+from biomass_pipeline.reporting import Report
 from biomass_pipeline.store import Cache, FeatureFolder, FoldContents, Stamp
 from biomass_pipeline_tests.store.fold import Rows
 
@@ -295,6 +296,12 @@ class TestDocuments:
         documents.write(name, None, value)
         assert documents.has(name, None)
         assert documents.read(name, None) == value
+
+    def test_a_report_is_read_as_its_page_and_its_texts_lie_beside_it(self, documents, layout):
+        documents.write("report", None, Report("<p>page", {"model_card.md": "# Card"}))
+
+        assert documents.read("report", None) == "<p>page"
+        assert (layout.report.parent / "model_card.md").read_text() == "# Card"
 
     def test_a_submission_is_a_csv_whose_numbers_come_back_exactly(self, documents, tmp_path):
         table = pd.DataFrame({"sample_id": ["007__a", "NA__a"], "target": [1 / 3, 2e-17]}).astype(

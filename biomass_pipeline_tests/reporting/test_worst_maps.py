@@ -6,6 +6,7 @@ from biomass_pipeline import mil
 from biomass_pipeline.config import Config, DataConfig, TargetConfig
 from biomass_pipeline.errors import UnreadableImageError
 from biomass_pipeline.imaging import Thumbnail
+from biomass_pipeline.inference import evidence
 from biomass_pipeline.inference.evidence import Evidence
 from biomass_pipeline.reporting import HeldOut, draw_worst_maps, worst_maps
 from biomass_pipeline.reporting.maps import PhotoMap, Tiles
@@ -34,12 +35,12 @@ class Reader:
 
     config = CONFIG
 
-    def map_of(self, evidence, photo, *, row):
+    def map_of(self, found, photo, *, row):
         if row["path"] == "gone.jpg":
             raise UnreadableImageError(reason="gone")
-        values = evidence.values(photo)[:, 0]
-        tiles = Tiles(evidence.boxes, {"mass": values}, {"mass": "g"}, "contribution")
-        return PhotoMap.of(evidence.image_ids[0], (20, 40), tiles, quadrat_area_m2=1.0, cell_px=20)
+        values = found.values(photo)[:, 0]
+        tiles = Tiles(found.boxes, {"mass": values}, {"mass": "g"}, "contribution")
+        return PhotoMap.of(found.image_ids[0], (20, 40), tiles, quadrat_area_m2=1.0, cell_px=20)
 
     def picture(self, path, *, max_side_px):
         grey = np.full((20, 40, 3), 128, np.uint8)
@@ -68,7 +69,7 @@ def asked(monkeypatch):
         seen.append((networks[0], features.image_ids[0]))
         return evidence_of(networks, features, **options)
 
-    monkeypatch.setattr(worst_maps, "evidence_of", noted)
+    monkeypatch.setattr(evidence, "evidence_of", noted)
     return seen
 
 
