@@ -28,6 +28,7 @@ _COLOUR_SHARE: Final = 0.6  # the rest is the photo in grey, so that plants are 
 _GREY: Final = (0.25, 1.0)  # the photo's black and white: dark soil must not look like little mass
 _MOST_NUMBERS: Final = 60
 _NOTE_LETTERS: Final = 125
+_CAPTION_LETTERS: Final = 100
 _WIDE: Final = 1.3  # photos wider than this are set one above the other
 _INK: Final = LIGHT.ink  # on the map, whatever the page
 _LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -178,7 +179,7 @@ def _sheet(tile_map: TileMap, look: Drawing) -> tuple[Figure, list[Axes], Axes]:
     n_cols = n_panels // n_rows
     width_inches = 8.0
     panel_inches = (width_inches - 1.3) / n_cols / aspect
-    height_inches = max((panel_inches + 0.3) * n_rows + 0.75, 2.6)
+    height_inches = max((panel_inches + 0.35) * n_rows + 0.75, 2.6)
     figure = Figure(
         figsize=(width_inches, height_inches), layout="constrained", facecolor=look.theme.paper
     )
@@ -194,7 +195,14 @@ def _show(axes: Axes, picture: Pixels, grid: DensityGrid, *, caption: str, theme
     extent = (0.0, float(grid.col_edges[-1]), float(grid.row_edges[-1]), 0.0)
     axes.imshow(picture, extent=extent, interpolation="antialiased")
     axes.set_axis_off()
-    axes.set_title(caption, fontsize=9, color=theme.ink, loc="left", parse_math=False)
+    # Beside another panel there is half the room for words.
+    letters = (
+        _CAPTION_LETTERS
+        if grid.col_edges[-1] > _WIDE * grid.row_edges[-1]
+        else _CAPTION_LETTERS // 2
+    )
+    wrapped = textwrap.fill(caption, letters)
+    axes.set_title(wrapped, fontsize=9, color=theme.ink, loc="left", parse_math=False)
 
 
 def _number(axes: Axes, grid: DensityGrid) -> None:
@@ -252,8 +260,10 @@ def _caption(tile_map: TileMap, *, numbered: bool) -> str:
         meaning = f"Where the networks find {tile_map.target}"
     if not numbered:
         return meaning
-    unit = tile_map.unit
-    return f"{meaning}: {unit} in each cell, {figure_of(tile_map.total)} {unit} in all"
+    total = f"{figure_of(tile_map.total)} {tile_map.unit}"
+    if tile_map.unit == "g":
+        return f"{meaning}: g in each cell, {total} in all"
+    return f"{meaning}: each cell's part of {total}"
 
 
 def _draw_bar(axes: Axes, colours: Normalize, *, unit: str, look: Drawing) -> None:

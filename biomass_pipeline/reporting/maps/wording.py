@@ -20,8 +20,10 @@ def sentences(photo: PhotoMap, target: str, claim: Claim) -> list[str]:
     """All that is said of a map: its prediction, whose it is, and what it is on the ground."""
     tile_map = photo.tile_map(target)
     found = [headline(tile_map, photo.ground) + ".", model_sentence(tile_map, claim, photo.ground)]
-    if is_even(tile_map) and len(tile_map.boxes) > 1:
-        found.append("All tiles are alike to these networks, so the map tells nothing of places.")
+    if is_even(tile_map):
+        one, alike = "The photo is one tile", "All tiles are alike to these networks"
+        why = one if len(tile_map.boxes) == 1 else alike
+        found.append(f"{why}, so the map tells nothing of places.")
     if ground := ground_sentence(photo, target):
         found.append(ground)
     return found

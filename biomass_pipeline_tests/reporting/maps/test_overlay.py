@@ -66,10 +66,24 @@ def test_attention_is_called_attention():
     assert titles[1].startswith("The prediction divided up by where the networks looked, not by")
 
 
+def test_beside_each_other_captions_stay_in_their_panels():
+    boxes = np.array([[0, 0, 32, 32]])
+    tile_map = TileMap(32, 32, boxes, np.array([5.0]), "attention", "total_g")
+    photo = np.full((32, 32, 3), 128, np.uint8)
+    figure = _drawn(photo, tile_map, ground=QUADRAT, look=Drawing(), valid=None)
+    figure.canvas.draw()
+    (title,) = [
+        each for each in figure.axes[1].get_children() if each is figure.axes[1]._left_title
+    ]
+    assert "\n" in title.get_text()
+    assert title.get_window_extent().x1 < figure.axes[2].get_window_extent().x0 + 5
+
+
 def test_other_units_have_one_scale():
     figure = drawn(map_of(unit="share"))
-    inside, _, labels, title, _ = words(figure)
+    inside, titles, labels, title, _ = words(figure)
     assert title == "total_g: 5.00 share"
+    assert titles[1] == "Where the networks find total_g: each cell's part of 5.00 share"
     assert labels[-1] == "share"
     assert not figure.axes[-1].child_axes
     assert inside == ["1.00", "4.00"]

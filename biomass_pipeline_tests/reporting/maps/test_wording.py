@@ -53,7 +53,9 @@ def test_an_even_map_says_that_it_tells_nothing():
     even = with_even_tiles(tiles)
     for name in even.parts:
         even.parts[name][:] = weight
-    assert "so the map tells nothing of places" in " ".join(said(photo_of(even)))
+    assert "All tiles are alike to these networks, so the map" in " ".join(said(photo_of(even)))
+    single = photo_of(tiles_of((8, 8)), (8, 8))
+    assert "The photo is one tile, so the map tells nothing of places." in said(single)
 
 
 def test_an_orthomosaic_has_a_mass_and_an_area():
