@@ -73,8 +73,12 @@ def test_a_plain_photo_has_polygons_in_pixels():
 
 @pytest.mark.parametrize(
     "place",
-    [PLACE, replace(PLACE, transform=(0.0, 0.5, 600_000.0, 0.5, 0.0, 6_000_000.0))],
-    ids=["north up", "turned"],
+    [
+        PLACE,
+        replace(PLACE, transform=(0.0, 0.5, 600_000.0, 0.5, 0.0, 6_000_000.0)),
+        replace(PLACE, transform=(0.5, 0.0, 600_000.0, 0.0, 0.5, 6_000_000.0)),
+    ],
+    ids=["north up", "turned", "south up"],
 )
 def test_map_coordinates_become_longitude_and_latitude(place):
     photo = photo_of(place=place)
