@@ -7,6 +7,7 @@ import biomass_pipeline.assets.judgement
 from biomass_pipeline.errors import MixedTrainingError
 from biomass_pipeline.orchestration import Node
 from biomass_pipeline.orchestration.jobs import STAGES
+from biomass_pipeline.reporting import Report
 from biomass_pipeline_tests.orchestration.scenarios import (
     FOLDS,
     SCENARIOS,
@@ -24,12 +25,13 @@ pytestmark = pytest.mark.slow
 def _plain_pages():
     """A report without figures: what it shows does not matter here, and it takes a second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(biomass_pipeline.assets.judgement, "render_report", _page)
+        patch.setattr(biomass_pipeline.assets.judgement, "make_report", _report)
+        patch.setattr(biomass_pipeline.assets.judgement, "draw_worst_maps", lambda *_, **__: {})
         yield
 
 
-def _page(inputs):
-    return f"<!doctype html>{inputs.config.name} {inputs.metrics}"
+def _report(inputs):
+    return Report(f"<!doctype html>{inputs.config.name} {inputs.metrics}")
 
 
 @pytest.fixture(scope="module")
