@@ -78,5 +78,5 @@ def test_folds_are_remembered_in_the_ledger(stand):
 
 def test_fold_sizes_are_shown(stand):
     shown = stand.folds(how=CALL).metadata["folds"].value.splitlines()
-    assert shown[0] == "| fold | photos | groups |"
+    assert shown[0] == "| fold | photos | groups | mean mass_g |"
     assert len(shown) == 2 + stand.config.folds.n_folds
