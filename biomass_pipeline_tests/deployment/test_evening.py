@@ -36,7 +36,7 @@ pytestmark = [
 
 N_FOLDS, N_WEIGHED, N_LATE = 2, 30, 3
 LOOK_S, SETTLE_S = 5, 3
-# One evening takes less than ten minutes on a machine of its own; beside other tests a wait may be longer.
+# An evening alone takes less than ten minutes; beside other tests each wait may be longer.
 CASCADE_S, QUIET_S = 1200, 12
 CONFIGURATION = {
     "name": "evening",
