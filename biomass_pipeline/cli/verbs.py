@@ -20,6 +20,8 @@ CACHE: Final = "Cache"
 # In the order in which `biomass --help` shows them.
 PANELS: Final = (BEGIN, RUN, LOOK, NEW_PHOTOS, CARRY_AWAY, CACHE)
 
+# Of every wrong use of the command line; typer exports only some of its children by name.
+_MISUSE = cast("type[Exception]", typer.BadParameter.__mro__[1])
 _HEAD = "Examples:"
 _GAP = "\n\n"
 
@@ -81,9 +83,7 @@ class Verb(TyperCommand):
         """Read the options; a misspelt one is told with the nearest right one."""
         try:
             return super().parse_args(ctx, args)
-        except typer.BadParameter:
-            raise
-        except Exception as error:
+        except _MISUSE as error:
             _suggest(error)
             raise
 
