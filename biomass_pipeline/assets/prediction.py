@@ -15,9 +15,7 @@ from biomass_pipeline.assets.lesson import (
 from biomass_pipeline.assets.pages import fold_page
 from biomass_pipeline.config import fingerprint
 from biomass_pipeline.evaluation import (
-    constant_predictions,
-    held_out_predictions,
-    with_choice,
+    predict_held_out,
     with_training_state,
 )
 from biomass_pipeline.store import Cache
@@ -59,34 +57,16 @@ def prediction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             mil.load_fold(network.folder, network.fingerprint),
             mil.load_ridge(ridge.folder, ridge.fingerprint),
         )
-        spec = mil.PredictionSpec.from_config(blueprint.config.evaluation)
-        predictions = models.predict(
+        table = predict_held_out(
+            models,
             features,
-            spec=spec,
-            device=settings.device(),
-            beside=mil.Beside(label_table, data.date_column),
-        )
-        # What extraction refused is predicted by no model, so not by the constant either.
-        seen = label_table["image_id"].isin(features.image_ids)
-        elsewhere = label_table["image_id"].isin(
-            fold_assignment.loc[fold_assignment["fold"] != fold, "image_id"]
-        )
-        predictions["constant"] = constant_predictions(
-            label_table[seen | elsewhere],
-            fold_assignment,
+            labels=label_table,
+            folds=fold_assignment,
             fold=fold,
-            targets=mil.TargetSpec.from_config(data),
-            spec=spec,
+            config=blueprint.config,
+            device=settings.device(),
         )
         choice = models.choice()
-        table = held_out_predictions(
-            predictions,
-            labels=label_table,
-            fold=fold,
-            targets=data.target_names,
-            novelty=models.novelty(features),
-            seed=spec.seed,
-        )
         held_out = content_state(
             {NETWORK: models.network.covariates, RIDGE: ()},
             fold,
@@ -95,7 +75,6 @@ def prediction_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
             data=data,
         )
         state = {**network.state, **ridge.state, **held_out, **judged_state(blueprint)}
-        table = with_choice(table, choice)
         return table_result(
             with_training_state(table, state),
             **fold_page(table, data=data),

@@ -14,6 +14,7 @@ from biomass_pipeline.evaluation.finding import Finding, listed
 from biomass_pipeline.evaluation.floor import constant_predictions
 from biomass_pipeline.evaluation.fold_balance import check_fold_balance
 from biomass_pipeline.evaluation.fold_scores import fold_scores, group_scores
+from biomass_pipeline.evaluation.held_out import predict_held_out
 from biomass_pipeline.evaluation.outliers import check_label_outliers
 from biomass_pipeline.evaluation.pooling import (
     PREDICTION_COLUMNS,
@@ -93,6 +94,7 @@ __all__ = [
     "mean_shift",
     "pool_predictions",
     "pooled_means",
+    "predict_held_out",
     "prediction_columns",
     "prediction_schema",
     "protocols_of",

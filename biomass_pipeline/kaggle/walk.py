@@ -18,12 +18,10 @@ from biomass_pipeline import mil
 from biomass_pipeline.config import Config, fingerprint
 from biomass_pipeline.evaluation import (
     Evaluation,
-    constant_predictions,
     evaluate,
-    held_out_predictions,
     pool_predictions,
+    predict_held_out,
     selection_of,
-    with_choice,
 )
 from biomass_pipeline.features import (
     Backbone,
@@ -215,7 +213,16 @@ def train(
 def out_of_fold(survey: Survey, caches: Caches, models: Models) -> pd.DataFrame:
     """Every labelled photo by the models that never saw it, beside the constant floor."""
     folds = [
-        _held_out(survey, caches[fold].load(), fold, models=models[fold]) for fold in sorted(models)
+        predict_held_out(
+            models[fold],
+            caches[fold].load(),
+            labels=survey.labels,
+            folds=survey.folds,
+            fold=fold,
+            config=survey.config,
+            device=survey.device,
+        )
+        for fold in sorted(models)
     ]
     known = pd.concat(folds)["image_id"].unique()
     labels = survey.labels
@@ -257,31 +264,3 @@ def _laid_out(survey: Survey, predictions: pd.DataFrame) -> pd.DataFrame:
     order = survey.config.data.submission
     rows = None if order is None else read_order(order, base=survey.base)
     return submission_table(predictions, data=survey.config.data, order=rows)
-
-
-def _held_out(
-    survey: Survey, features: FeatureSet, fold: int, *, models: mil.FoldModels
-) -> pd.DataFrame:
-    data, labels = survey.config.data, survey.labels
-    spec = mil.PredictionSpec.from_config(survey.config.evaluation)
-    predictions = models.predict(
-        features, spec=spec, device=survey.device, beside=mil.Beside(labels, data.date_column)
-    )
-    elsewhere = survey.folds.loc[survey.folds["fold"] != fold, "image_id"]
-    seen = labels["image_id"].isin(features.image_ids) | labels["image_id"].isin(elsewhere)
-    predictions["constant"] = constant_predictions(
-        labels[seen],
-        survey.folds,
-        fold=fold,
-        targets=mil.TargetSpec.from_config(data),
-        spec=spec,
-    )
-    table = held_out_predictions(
-        predictions,
-        labels=labels,
-        fold=fold,
-        targets=data.target_names,
-        novelty=models.novelty(features),
-        seed=spec.seed,
-    )
-    return with_choice(table, models.choice())
