@@ -11,6 +11,7 @@ import typer
 from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.progress import TerminalReporter, announcer, failure_announcer
 from biomass_pipeline.cli.terminal import open_console
+from biomass_pipeline.errors import MissingInputError
 from biomass_pipeline.orchestration import exclusive
 from biomass_pipeline.whole import write_whole
 
@@ -42,8 +43,7 @@ def write_submission(
         msg = f"a submission is a .csv file, not {output.name}"
         raise typer.BadParameter(msg)
     if order is not None:
-        place = order if "://" in order else json.dumps(str(Path(order).absolute()))
-        overrides = (*overrides, f"data.submission={place}")
+        overrides = (*overrides, f"data.submission={_place(order)}")
     project = open_project(config, overrides)
     console = open_console(stderr=as_json)
     reporter = TerminalReporter(console)
@@ -75,3 +75,16 @@ def write_submission(
         f"{output}: {rows} rows, {summary['photos']} photos; order: {followed}", markup=False
     )
     return 0
+
+
+def _place(order: str) -> str:
+    """Where the file to follow is, as a setting; one that is missing is told before anything runs.
+
+    Raises:
+        MissingInputError: There is no such file.
+    """
+    if "://" in order:
+        return order
+    if not Path(order).is_file():
+        raise MissingInputError("file for the submission to follow", order, option="--order")
+    return json.dumps(str(Path(order).absolute()))

@@ -66,13 +66,13 @@ class OtherVersionsError(BiomassError):
 
 
 class OccupiedFolderError(BiomassError):
-    """A bundle would be written where something else lies."""
+    """What is to be carried away would be written where something else lies."""
 
     exit_code = 2
 
-    def __init__(self, folder: Path, found: Sequence[str]) -> None:
+    def __init__(self, folder: Path, found: Sequence[str], *, wanted: str = "model bundle") -> None:
         super().__init__(
-            f"{folder} holds {', '.join(found[:_SHOWN])}, which is no model bundle, and would be "
+            f"{folder} holds {', '.join(found[:_SHOWN])}, which is no {wanted}, and would be "
             f"replaced. Choose a folder that is empty or new."
         )
 

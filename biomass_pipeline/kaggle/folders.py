@@ -19,6 +19,7 @@ from biomass_pipeline.errors import (
     KaggleNameError,
     MissingCacheError,
     MissingInputError,
+    OccupiedFolderError,
 )
 from biomass_pipeline.features import backbone_identity, extraction_fingerprint, fetch_weights
 from biomass_pipeline.features.registry import source_of
@@ -39,6 +40,8 @@ from biomass_pipeline.store.naming import cache_files
 COMPETITION = "csiro-biomass"
 SCRIPT, NOTEBOOK = "script.py", "notebook.ipynb"
 READ_ME, REQUIREMENTS = "README.md", "requirements.txt"
+# What an export consists of.
+_PARTS = ("wheel", "weights", "extract", "caches", "submit", READ_ME)
 CachesFrom = Literal["kernel", "dataset", "project"]
 # Sections that a kernel uses; `data` without its places, which are Kaggle's there.
 _SECTIONS = ("folds", "tiling", "imaging", "backbone", "cache", "training", "evaluation")
@@ -196,6 +199,7 @@ def write_folders(export: Export, folder: Path, *, force: bool = False) -> list[
         KaggleNameError: Kaggle would refuse a name.
         MissingInputError: The backbone's weights are not there.
         FileInTheWayError: An export is there.
+        OccupiedFolderError: Something else is there.
     """
     try:
         plan = dict(_planned(export))
@@ -203,8 +207,7 @@ def write_folders(export: Export, folder: Path, *, force: bool = False) -> list[
         raise KaggleNameError([str(each["msg"]) for each in error.errors()]) from None
     if (weights := export.own_weights) is not None and not weights.is_file():
         raise MissingInputError("file of weights", str(weights), option="backbone.checkpoint")
-    if not force and (folder / READ_ME).exists():
-        raise FileInTheWayError(folder / READ_ME, option="--force")
+    _refuse_strangers(folder, force=force)
     for name, metadata in plan.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         kernel = isinstance(metadata, KernelMetadata)
@@ -222,6 +225,14 @@ def write_folders(export: Export, folder: Path, *, force: bool = False) -> list[
         _link(path, folder / "caches" / path.name)
     (folder / READ_ME).write_text(_read_me(export, plan), encoding="utf-8")
     return [folder / name for name in plan]
+
+
+def _refuse_strangers(folder: Path, *, force: bool) -> None:
+    found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if strangers := [name for name in found if name not in _PARTS]:
+        raise OccupiedFolderError(folder, strangers, wanted="export for Kaggle")
+    if found and not force:
+        raise FileInTheWayError(folder, option="--force")
 
 
 def project_caches(config: Config, *, layout: Layout, base: Path) -> tuple[Path, ...]:

@@ -57,8 +57,8 @@ def _is_slug(text: str) -> str:
 
 def _is_reference(text: str) -> str:
     owner, dash, slug = text.partition("/")
-    if not dash or not owner or "/" in slug:
-        msg = f"expected OWNER/SLUG, found {text!r}"
+    if not dash or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", owner):
+        msg = f"expected OWNER/SLUG, with the owner as in a profile's address, found {text!r}"
         raise ValueError(msg)
     _is_slug(slug)
     return text

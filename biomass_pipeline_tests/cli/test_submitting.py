@@ -48,4 +48,5 @@ def test_a_file_of_another_kind_or_that_is_not_there_is_one_message(biomass, don
     assert "a submission is a .csv file, not out.parquet" in ended.flat
     ended = biomass("export", "submission", "--order", "nowhere.csv", "-o", "out.csv")
     assert ended.code == 2
-    assert "nowhere.csv" in ended.flat
+    assert "at nowhere.csv. Give an existing one with `--order`." in ended.flat
+    assert "prepare" not in ended.flat

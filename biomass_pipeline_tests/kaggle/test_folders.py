@@ -12,6 +12,7 @@ from biomass_pipeline.errors import (
     KaggleNameError,
     MissingCacheError,
     MissingInputError,
+    OccupiedFolderError,
 )
 from biomass_pipeline.kaggle.folders import (
     Account,
@@ -167,6 +168,7 @@ def test_notebooks_take_the_place_of_scripts(tmp_path):
         (Account("ann", "Grass of 2026"), "is no slug"),
         (Account("ann", "g" * 45), "at most 50"),
         (Account("", "grass"), "expected OWNER/SLUG"),
+        (Account("A!", "grass"), "owner as in a profile's address"),
     ],
 )
 def test_names_that_kaggle_would_refuse_are_refused_before_anything_is_written(
@@ -182,3 +184,11 @@ def test_an_export_in_the_way_is_only_written_over_by_force(tmp_path):
     with pytest.raises(FileInTheWayError, match="--force"):
         write_folders(Export(ACCOUNT, CONFIG), tmp_path)
     write_folders(Export(ACCOUNT, CONFIG), tmp_path, force=True)
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_what_is_no_export_is_never_written_over(tmp_path, force):
+    (tmp_path / "labels.csv").write_text("image_path,mass_g")
+    with pytest.raises(OccupiedFolderError, match=r"labels\.csv, which is no export for Kaggle"):
+        write_folders(Export(ACCOUNT, CONFIG), tmp_path, force=force)
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.csv"]
