@@ -13,14 +13,14 @@ class TrainingProgress:
         n_networks: In the ensemble.
         epoch: Which epoch has just ended, from 1.
         most_epochs: How many there are unless the network stops early.
-        inner_error_g2: Weighted squared error of the inner photos, in grams squared.
+        inner_error: Weighted squared error of the inner photos, in the square of the targets' unit.
     """
 
     network: int
     n_networks: int
     epoch: int
     most_epochs: int
-    inner_error_g2: float
+    inner_error: float
 
     @property
     def most_epochs_left(self) -> int:

@@ -272,7 +272,7 @@ def training_line(progress: TrainingProgress, pace: Pace) -> str:
     return (
         f"network {progress.network} of {progress.n_networks}, "
         f"epoch {progress.epoch} of at most {progress.most_epochs}, "
-        f"inner error {progress.inner_error_g2:.4g} g2, "
+        f"inner squared error {progress.inner_error:.4g}, "
         f"at most {progress.most_epochs_left * pace.epoch_s:.0f} s left"
     )
 

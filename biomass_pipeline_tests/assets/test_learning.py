@@ -109,4 +109,4 @@ def test_training_tells_how_far_every_network_is(stand):
         (2, 2, 1),
         (2, 3, 0),
     ]
-    assert all(t.inner_error_g2 >= 0 and t.n_networks == 2 for t in told)
+    assert all(t.inner_error >= 0 and t.n_networks == 2 for t in told)

@@ -233,10 +233,10 @@ class TestProgress:
         for _ in range(4):
             pace.step()
         clock.now_s = 20.0
-        line = training_line(TrainingProgress(2, 3, 10, 40, inner_error_g2=1234.56), pace)
+        line = training_line(TrainingProgress(2, 3, 10, 40, inner_error=1234.56), pace)
         # 30 epochs of this network and 40 of the last one, at five seconds each.
         assert line == (
-            "network 2 of 3, epoch 10 of at most 40, inner error 1235 g2, at most 350 s left"
+            "network 2 of 3, epoch 10 of at most 40, inner squared error 1235, at most 350 s left"
         )
 
     def test_training_is_logged_now_and_then(self, caplog, monkeypatch):
