@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from biomass_pipeline.config import Config
 from biomass_pipeline.errors import ChangedImageError, UnreadableImageError
+from biomass_pipeline.reporting.maps.paint import paint, seen_colours
 from biomass_pipeline.reporting.maps.tile_map import picture_edges
 from biomass_pipeline.reporting.thumbnails import THUMBNAIL_PX, thumbnail_uri
 from biomass_pipeline.store import FeatureSet
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
-# As `maps.overlay` has them, so that one who knows the one can read the other.
-_COLOURS: Final = "viridis"
-_COLOUR_SHARE: Final = 0.6
-_DARKEST, _LIGHTEST = 0.25, 1.0
-_LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _MOST_CHARACTERS: Final = 60_000
 _N_STOPS: Final = 9
 
@@ -143,21 +138,16 @@ def painted(photo: Pixels, strength: Floats) -> Pixels:
         photo: Shape (row, col, 3).
         strength: Shape (cell row, cell col), 0 to 1; NaN where nothing is valid.
     """
-    grey = photo @ _LUMA / 255.0 * (_LIGHTEST - _DARKEST) + _DARKEST
-    colours = colormaps[_COLOURS](np.nan_to_num(strength))[..., :3].astype(np.float32)
     rows, cols = (
         np.minimum((np.arange(n) + 0.5) * cells / n, cells - 1).astype(np.int64)
         for n, cells in zip(photo.shape[:2], strength.shape, strict=True)
     )
-    mixed = colours[np.ix_(rows, cols)] * _COLOUR_SHARE + grey[..., None] * (1 - _COLOUR_SHARE)
-    return np.asarray(mixed * 255, dtype=np.uint8)
+    return paint(photo, np.nan_to_num(strength)[np.ix_(rows, cols)])
 
 
 def scale_stops() -> tuple[str, ...]:
     """The colours as they look over middling grey, from nothing to the most."""
-    colours = colormaps[_COLOURS](np.linspace(0, 1, _N_STOPS))[:, :3]
-    grey = (_DARKEST + _LIGHTEST) / 2 * (1 - _COLOUR_SHARE)
-    return tuple(to_hex(colour * _COLOUR_SHARE + grey) for colour in colours)
+    return tuple(to_hex(colour) for colour in seen_colours(_N_STOPS))
 
 
 def _evidence(

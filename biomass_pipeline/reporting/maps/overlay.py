@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from matplotlib import colormaps, patheffects
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
@@ -18,20 +18,16 @@ from PIL import Image
 
 from biomass_pipeline.reporting.canvas import LIGHT, Theme
 from biomass_pipeline.reporting.maps.ground import Ground
+from biomass_pipeline.reporting.maps.paint import paint, seen_colours
 from biomass_pipeline.reporting.maps.tile_map import DensityGrid, TileMap, picture_edges
 
 Pixels = NDArray[np.uint8]
 
-# Its lightness rises evenly, so colour-blind readers and grey prints keep the order of values.
-_COLOURS: Final = "viridis"
-_COLOUR_SHARE: Final = 0.6  # the rest is the photo in grey, so that plants are found again
-_GREY: Final = (0.25, 1.0)  # the photo's black and white: dark soil must not look like little mass
 _MOST_NUMBERS: Final = 60
 _NOTE_LETTERS: Final = 125
 _CAPTION_LETTERS: Final = 100
 _WIDE: Final = 1.3  # photos wider than this are set one above the other
 _INK: Final = LIGHT.ink  # on the map, whatever the page
-_LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ def _drawn(
     largest = float(np.nan_to_num(grid.density).max(initial=0.0)) * scale
     colours = Normalize(0.0, look.top if look.top is not None else largest or 1.0)
     figure, panels, bar = _sheet(tile_map, look)
-    painted = _painted(photo, colours(_at(grid, photo.shape) * scale), valid=valid)
+    painted = paint(photo, colours(_at(grid, photo.shape) * scale), valid=valid)
     if look.with_photo:
         _show(panels[0], photo, grid, caption="The photo", theme=look.theme)
     # Of an orthomosaic, parts of a mean would say nothing.
@@ -150,25 +146,6 @@ def _at(grid: DensityGrid, shape: tuple[int, ...]) -> NDArray[np.float64]:
 def _cell_px(grid: DensityGrid) -> float:
     """The pixels of a cell; they are equal but for less than a row and a column."""
     return float(grid.row_edges[-1] * grid.col_edges[-1]) / grid.density.size
-
-
-def _painted(
-    photo: Pixels, strength: NDArray[np.float64], *, valid: NDArray[np.bool_] | None
-) -> Pixels:
-    """Colours over the photo in grey; white where there is nothing."""
-    black, white = _GREY
-    grey = (photo @ np.array(_LUMA) / 255.0 * (white - black) + black).astype(np.float32)
-    table = _colours().astype(np.float32)
-    mixed = table[np.clip(strength * 255, 0, 255).astype(np.uint8)] * _COLOUR_SHARE
-    mixed += grey[..., None] * (1 - _COLOUR_SHARE)
-    if valid is not None:
-        mixed[~valid] = 1.0
-    return np.asarray(mixed * 255, dtype=np.uint8)
-
-
-def _colours() -> NDArray[np.float64]:
-    """Shape (256, 3), from nothing to the most."""
-    return np.asarray(colormaps[_COLOURS](np.linspace(0, 1, 256))[:, :3], dtype=np.float64)
 
 
 def _sheet(tile_map: TileMap, look: Drawing) -> tuple[Figure, list[Axes], Axes]:
@@ -271,7 +248,7 @@ def _draw_bar(axes: Axes, colours: Normalize, *, unit: str, look: Drawing) -> No
     if figure is None:
         return
     # As they look over the photo, where it is of middling grey.
-    seen = _colours() * _COLOUR_SHARE + float(np.mean(_GREY)) * (1 - _COLOUR_SHARE)
+    seen = seen_colours(256)
     bar = figure.colorbar(ScalarMappable(colours, ListedColormap([*seen])), cax=axes)
     bar.outline.set_visible(False)
     axes.set_ylabel(unit, fontsize=9, color=look.theme.ink, parse_math=False)
