@@ -18,6 +18,7 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.execution.backfill import BulkActionStatus
 from dagster._core.loader import LoadingContext, LoadingContextForTest
+from dagster._core.storage.event_log.base import AssetRecord
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
@@ -84,6 +85,8 @@ class Judgement:
 
     def __init__(self, graph: BaseAssetGraph[Any], instance: dg.DagsterInstance) -> None:
         context: LoadingContext = LoadingContextForTest(instance)
+        # One query for the newest materialization of every asset, instead of one each.
+        AssetRecord.prepare(context, graph.materializable_asset_keys)
         self._graph = graph
         self._resolver = CachingStaleStatusResolver(instance, graph, context)
 

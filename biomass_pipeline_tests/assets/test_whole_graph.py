@@ -85,7 +85,7 @@ def test_in_memory_no_table_touches_the_disk(farm, instance):
     assert backbone.n_tiles == 2 * len(farm.rows)
     assert isinstance(memory.read("mil_checkpoint", 0), CheckpointHandle)
     assert np.isfinite(memory.read("feature_cache", 0).load().features).all()
-    assert memory.read("report", None).lstrip().lower().startswith("<!doctype html")
+    assert memory.read("report", None).page.lstrip().lower().startswith("<!doctype html")
     assert memory.read("evaluation", None)["n_images"] == len(farm.rows)
 
 

@@ -104,9 +104,10 @@ def test_a_long_training_is_reported_now_and_then():
     for epoch in range(1, 26):
         clock.now_s += 1.0
         report(TrainingProgress(1, 2, epoch, 25, 3.5))
+    start = "  fold 2: network 1 of 2, epoch"
     assert stream.getvalue().splitlines() == [
-        "  fold 2: network 1 of 2, epoch 10 of at most 25, inner error 3.5 g2, at most 40 s left",
-        "  fold 2: network 1 of 2, epoch 20 of at most 25, inner error 3.5 g2, at most 30 s left",
+        f"{start} 10 of at most 25, inner squared error 3.5, at most 40 s left",
+        f"{start} 20 of at most 25, inner squared error 3.5, at most 30 s left",
     ]
 
 

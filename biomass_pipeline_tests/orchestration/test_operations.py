@@ -135,15 +135,15 @@ def test_a_backfill_of_all_folds_makes_one_run_a_fold_and_a_stopped_one_goes_on(
     stopped = next(run["runId"] for run in started if holds_the_device(farm, run["runId"]))
     answer = stack.ask(TERMINATE, id=stopped)["terminateRun"]
     assert answer["__typename"] == "TerminateRunSuccess", answer
-    stack.wait(lambda: status(stack, stopped) == "CANCELED", seconds=60, what="end of the run")
+    stack.wait(lambda: status(stack, stopped) == "CANCELED", seconds=300, what="end of the run")
     assert embedded(log) < N_TILES
-    stack.wait(lambda: ended(stack, first), seconds=120, what="end of the backfill")
+    stack.wait(lambda: ended(stack, first), seconds=600, what="end of the backfill")
     states = sorted(run["status"] for run in runs_of(stack, first, 3).values())
     assert states == ["CANCELED", "SUCCESS", "SUCCESS"]
 
     # Again, all folds by one click: no row that was written is embedded again.
     again = backfill(stack, ["feature_cache"])
-    stack.wait(lambda: ended(stack, again) == "COMPLETED_SUCCESS", seconds=120, what="the rest")
+    stack.wait(lambda: ended(stack, again) == "COMPLETED_SUCCESS", seconds=600, what="the rest")
     assert sorted(runs_of(stack, again, 3)) == FOLDS
     assert N_TILES <= embedded(log) <= N_TILES + 2 * BATCH
 
@@ -185,22 +185,26 @@ def holds_the_device(farm, run_id):
         return run_id in {slot.run_id for slot in info.claimed_slots}
 
 
-def test_the_definitions_load_in_five_seconds_of_one_processor(farm):
-    """Measured in processor seconds, which a busy machine does not lengthen."""
-    script = (
-        "import biomass_pipeline.definitions, resource; "
-        "used = resource.getrusage(resource.RUSAGE_SELF); "
-        "print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
-    )
+def test_the_definitions_load_in_three_times_what_their_libraries_take(farm):
+    """In processor seconds of one run each, which a slow or busy machine lengthens alike."""
+    libraries = _processor_s("dagster, pandas, pyarrow.parquet, h5py, PIL.Image, scipy.optimize")
     environment = {**os.environ, "BIOMASS_CONFIG": str(farm.folder / "biomass.yaml")}
+    ours = _processor_s("biomass_pipeline.definitions", environment)
+    print(f"\n{ours:.1f} s, of which libraries {libraries:.1f} s")  # noqa: T201  # with -s
+    assert ours < 3 * libraries
+
+
+def _processor_s(modules, environment=os.environ):
+    script = (
+        f"import {modules}, resource; used = resource.getrusage(resource.RUSAGE_SELF); "
+        "print(used.ru_utime + used.ru_stime)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env=environment | {"OMP_NUM_THREADS": "1"},
+        env={**environment, "OMP_NUM_THREADS": "1"},
         cwd=REPOSITORY_ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    seconds, kib = map(float, done.stdout.split())
-    print(f"\n{seconds:.1f} s, {kib / 1024:.0f} MiB")  # noqa: T201  # with -s
-    assert seconds < 5
+    return float(done.stdout)

@@ -25,6 +25,8 @@ from biomass_pipeline.orchestration.staleness import nodes
 from biomass_pipeline.store import open_cache
 from biomass_pipeline_tests.farm import CountingBackbone, Farm, build_farm, every, graph_of, run_all
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 OPTIONAL = {"protocol_predictions", "protocols", "tuning_study", "tuning"}
 PREPARE = ["fold_assignment", "image_manifest", "label_table"]
 JUDGE = ["evaluation", "oof_predictions", "report"]

@@ -18,7 +18,7 @@ from biomass_pipeline_tests.orchestration.scenarios import (
     play,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
 
 
 @pytest.fixture(scope="module", autouse=True)

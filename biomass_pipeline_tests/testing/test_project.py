@@ -8,6 +8,7 @@ from biomass_pipeline.assets import CheckpointHandle
 from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.orchestration import Node
 from biomass_pipeline.orchestration.staleness import nodes
+from biomass_pipeline.reporting import Report
 from biomass_pipeline.store import Cache
 from biomass_pipeline.testing import tiny_project
 
@@ -97,5 +98,7 @@ def same(one, other):
         return one.equals(other)
     if isinstance(one, Cache):
         return bool((one.load().features == other.load().features).all())
+    if isinstance(one, Report):
+        return one.beside() == other.beside()
     assert isinstance(one, str | dict | CheckpointHandle)
     return one == other
