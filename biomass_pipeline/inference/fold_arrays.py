@@ -15,7 +15,7 @@ from biomass_pipeline.mil.calibration import InnerTable
 from biomass_pipeline.mil.checkpoints import TrainedFold
 from biomass_pipeline.mil.fitted import FittedNetwork, InnerOutputs
 from biomass_pipeline.mil.models import FoldModels
-from biomass_pipeline.mil.module import outputs_of
+from biomass_pipeline.mil.network import outputs_of
 from biomass_pipeline.mil.novelty import Novelty
 from biomass_pipeline.mil.ridge import RidgeModel
 from biomass_pipeline.mil.ridge.labels import TRANSFORMS

@@ -7,8 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from biomass_pipeline.inference.bundle_record import FoldRecord
-from biomass_pipeline.mil.module import outputs_of
-from biomass_pipeline.mil.network import BagNetwork
+from biomass_pipeline.mil.network import BagNetwork, outputs_of
 from biomass_pipeline.mil.targets import TargetSpec
 
 # A count that the file decides is a name; the same name is the same count.

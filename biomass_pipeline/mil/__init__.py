@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from biomass_pipeline.mil.bags import BagBatch
     from biomass_pipeline.mil.checkpoints import TrainedFold, load_fold
     from biomass_pipeline.mil.distributions import Distribution, GammaHurdle, Tweedie, Ziln
+    from biomass_pipeline.mil.fitted import FittedNetwork
     from biomass_pipeline.mil.likelihoods import LIKELIHOODS
     from biomass_pipeline.mil.losses import Objective
     from biomass_pipeline.mil.metadata import covariates_of
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from biomass_pipeline.mil.targets import Recipe, TargetSpec
     from biomass_pipeline.mil.training import (
         FitOptions,
-        FittedNetwork,
         Parts,
         TrainingRecords,
         fit_network,
@@ -102,6 +102,7 @@ _MODULES = {
     "bags": ("BagBatch",),
     "checkpoints": ("TrainedFold", "load_fold"),
     "distributions": ("Distribution", "GammaHurdle", "Tweedie", "Ziln"),
+    "fitted": ("FittedNetwork",),
     "likelihoods": ("LIKELIHOODS",),
     "losses": ("Objective",),
     "metadata": ("covariates_of",),
@@ -130,7 +131,6 @@ _MODULES = {
     "targets": ("Recipe", "TargetSpec"),
     "training": (
         "FitOptions",
-        "FittedNetwork",
         "Parts",
         "TrainingRecords",
         "fit_network",

@@ -22,7 +22,7 @@ from biomass_pipeline.errors import (
 )
 from biomass_pipeline.mil.calibration import InnerTable
 from biomass_pipeline.mil.fitted import FittedNetwork, InnerOutputs
-from biomass_pipeline.mil.module import BagModule, outputs_of
+from biomass_pipeline.mil.network import BagNetwork, outputs_of
 from biomass_pipeline.mil.provenance import STAMP_NAME, seed_checkpoint
 from biomass_pipeline.mil.targets import TargetSpec
 from biomass_pipeline.scoring.reconciliation import mint_weights, reconcile
@@ -45,6 +45,8 @@ READ_ERRORS = (
     zipfile.BadZipFile,
 )
 
+# Where a Lightning module has the network.
+_IN_MODULE = "network."
 # A covariance needs as many photos.
 _LEAST_ROWS = 2
 
@@ -157,7 +159,7 @@ def save_network(fitted: FittedNetwork, path: Path, *, fingerprint: str) -> None
     and equal networks give equal files.
     """
     content = {
-        "state_dict": {f"network.{k}": v for k, v in fitted.network.state_dict().items()},
+        "state_dict": {f"{_IN_MODULE}{k}": v for k, v in fitted.network.state_dict().items()},
         "hyper_parameters": dict(fitted.hyper),
         "hparams_name": "kwargs",
         "pytorch-lightning_version": version("pytorch-lightning"),
@@ -195,12 +197,14 @@ def load_network(path: Path, *, fingerprint: str) -> FittedNetwork:
         raise UnreadableCheckpointError(path, reason=reason) from error
     if found != fingerprint:
         raise StaleCheckpointError(path, found=found, expected=fingerprint)
-    # Building draws weights that are replaced at once: the caller's chance must not notice.
+    # Built without Lightning, which takes longer to import than a prediction takes. Building draws
+    # weights that are replaced at once: the caller's chance must not notice.
     with torch.random.fork_rng(devices=[]):
-        module = BagModule(**hyper)
-    module.load_state_dict(content["state_dict"])
+        network = BagNetwork.from_plain(**hyper)
+    weights = content["state_dict"].items()
+    network.load_state_dict({name.removeprefix(_IN_MODULE): value for name, value in weights})
     return FittedNetwork(
-        network=module.network.eval().requires_grad_(requires_grad=False),
+        network=network.eval().requires_grad_(requires_grad=False),
         inner=InnerOutputs.from_plain(provenance["inner"]),
         best_epoch=provenance["best_epoch"],
         best_error=provenance["best_error"],

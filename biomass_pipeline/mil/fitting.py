@@ -15,7 +15,8 @@ from biomass_pipeline.mil.averaging import WeightAverage
 from biomass_pipeline.mil.bags import BagBatch
 from biomass_pipeline.mil.fitted import FittedNetwork, predict_inner
 from biomass_pipeline.mil.logs import EpochLog, epoch_loggers
-from biomass_pipeline.mil.module import BagModule, ShuffledBags, TrainingBatch, outputs_of
+from biomass_pipeline.mil.module import BagModule, ShuffledBags, TrainingBatch
+from biomass_pipeline.mil.network import outputs_of
 from biomass_pipeline.mil.resuming import Resumption
 from biomass_pipeline.mil.splits import part_of_seed
 from biomass_pipeline.mil.stopping import InnerStop, OnEpoch

@@ -15,7 +15,6 @@ from biomass_pipeline.mil.augmentation import FeatureAugmentations, draw_mixture
 from biomass_pipeline.mil.bags import BagBatch
 from biomass_pipeline.mil.losses import Truth
 from biomass_pipeline.mil.network import BagNetwork
-from biomass_pipeline.mil.targets import TargetSpec
 
 # The rate rises from, and falls back to, this share of the configured one.
 _LOWEST_RATE = 0.1
@@ -94,10 +93,8 @@ class BagModule(pl.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.training_config = TrainingConfig.model_validate(dict(training))
-        self.network = BagNetwork(
-            feature_dim=feature_dim,
-            targets=outputs_of(TargetSpec.from_plain(dict(targets)), self.training_config),
-            training=self.training_config,
+        self.network = BagNetwork.from_plain(
+            feature_dim=feature_dim, targets=targets, training=training
         )
         self.augmentations = FeatureAugmentations(self.training_config.augmentation)
         # Plain facts, and no concern of a network that only predicts.
@@ -187,11 +184,6 @@ class BagModule(pl.LightningModule):
     ) -> TrainingBatch:
         """Leave the batch where it is: the whole set is on the device already."""
         return batch
-
-
-def outputs_of(targets: TargetSpec, training: TrainingConfig) -> TargetSpec:
-    """What a network puts out: the targets' components, or every target by itself."""
-    return targets.independent() if training.head == "independent" else targets
 
 
 def _strange_features(bags: BagBatch) -> Tensor:

@@ -1,6 +1,7 @@
 """The network as one module: projection, covariates, aggregator, objective."""
 
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +63,21 @@ class BagNetwork(nn.Module):
         self._feature_dim, self._training = feature_dim, training
         self.build()
 
+    @classmethod
+    def from_plain(
+        cls, *, feature_dim: int, targets: Mapping[str, Any], training: Mapping[str, Any]
+    ) -> Self:
+        """Build the network that a checkpoint describes.
+
+        Args:
+            feature_dim: Width of a tile's features.
+            targets: What `TargetSpec.to_plain` gave of the targets as configured.
+            training: A dumped `TrainingConfig`.
+        """
+        config = TrainingConfig.model_validate(dict(training))
+        outputs = outputs_of(TargetSpec.from_plain(dict(targets)), config)
+        return cls(feature_dim=feature_dim, targets=outputs, training=config)
+
     def build(self) -> None:
         """Make fresh weights; heads start from the label statistics fitted so far."""
         training = self._training
@@ -122,3 +138,8 @@ class BagNetwork(nn.Module):
     def distribution(self, scaled: BagBatch) -> Distribution | None:
         """The outputs' distributions in the targets' units; None where the loss has none."""
         return self.predicted(scaled)[1]
+
+
+def outputs_of(targets: TargetSpec, training: TrainingConfig) -> TargetSpec:
+    """What a network puts out: the targets' components, or every target by itself."""
+    return targets.independent() if training.head == "independent" else targets

@@ -11,8 +11,7 @@ from biomass_pipeline.mil.bags import BagBatch
 from biomass_pipeline.mil.checkpoints import TrainedFold
 from biomass_pipeline.mil.fitted import FittedNetwork, predict_inner
 from biomass_pipeline.mil.models import FoldModels
-from biomass_pipeline.mil.module import outputs_of
-from biomass_pipeline.mil.network import BagNetwork
+from biomass_pipeline.mil.network import BagNetwork, outputs_of
 from biomass_pipeline.mil.ridge import fit_ridge
 from biomass_pipeline.mil.targets import Recipe, TargetSpec, align_labels
 from biomass_pipeline.store.bags import FeatureSet

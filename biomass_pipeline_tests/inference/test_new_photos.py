@@ -52,7 +52,7 @@ import sys
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0].startswith("dagster"):
+        if name.startswith(("dagster", "pytorch_lightning", "lightning")):
             raise ImportError(f"{name} is not installed here")
 
 sys.meta_path.insert(0, Refuse())
@@ -60,7 +60,7 @@ import biomass_pipeline
 images, bundle, cache, output = sys.argv[1:]
 frame = biomass_pipeline.predict(images, bundle=bundle, cache=cache, device="cpu")
 frame.to_parquet(output)
-print(sorted(name for name in sys.modules if name.startswith("dagster")))
+print(sorted(name for name in sys.modules if name.startswith(("dagster", "lightning"))))
 """
 
 

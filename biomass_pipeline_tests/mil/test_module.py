@@ -5,7 +5,8 @@ import torch
 from biomass_pipeline.config import DataConfig
 from biomass_pipeline.errors import TrainingDivergedError
 from biomass_pipeline.mil.losses import Truth
-from biomass_pipeline.mil.module import ShuffledBags, TrainingBatch, outputs_of, rate_factor
+from biomass_pipeline.mil.module import ShuffledBags, TrainingBatch, rate_factor
+from biomass_pipeline.mil.network import outputs_of
 from biomass_pipeline.mil.targets import TargetSpec
 from biomass_pipeline_tests.mil.modules import bags_of, batch_of, module_of, seeded
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from biomass_pipeline.config import DataConfig, TrainingConfig
 from biomass_pipeline.mil.bags import BagBatch
 from biomass_pipeline.mil.fitted import InnerOutputs
-from biomass_pipeline.mil.module import outputs_of
+from biomass_pipeline.mil.network import outputs_of
 from biomass_pipeline.mil.ridge import fit_ridge
 from biomass_pipeline.mil.targets import LabelledBags, Recipe, TargetSpec
 from biomass_pipeline.mil.training import FitOptions, Parts, fit_network
