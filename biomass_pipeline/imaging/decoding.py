@@ -92,6 +92,8 @@ def _fast(photo: HeldPhoto) -> NDArray[np.uint8] | None:
     width, height = photo.image.size
     if found is None or found.shape != (height, width, 3):
         return None
+    with naming_damage(photo.stream, photo.kind):
+        photo.check_filled(found)
     return photo.orientation().upright(found)
 
 

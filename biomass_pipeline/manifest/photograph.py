@@ -6,6 +6,8 @@ This is the only place that decides, so the manifest's verdict and the decoder's
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 from PIL.ImageFile import ImageFile
 
@@ -20,6 +22,7 @@ from biomass_pipeline.manifest.header import (
     png_orientation_number,
     warning_of,
 )
+from biomass_pipeline.manifest.jpeg import check_filled, check_length
 from biomass_pipeline.manifest.orientation import ORIENTATIONS, Orientation
 from biomass_pipeline.manifest.raster import RasterPhoto, palette_of
 from biomass_pipeline.manifest.scanlines import ScannedPhoto, webp_header
@@ -35,6 +38,9 @@ _OPENERS: Final[dict[str, type[ImageFile]]] = {
 }
 # These two apply it all the same, so that what exceeds it is never given to them.
 _LIMITED: Final = frozenset({"TIFF", "WEBP"})
+# A progressive JPEG and an interlaced PNG are held whole by libvips, up to eight bytes a pixel.
+_IN_PASSES: Final = ("progressive", "interlace")
+_MOST_IN_PASSES_PX: Final = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -88,9 +94,22 @@ class HeldPhoto:
                 # Loading skips the checksums: one more pass over the file proves them.
                 self.stream.seek(0)
                 PngImagePlugin.PngImageFile(self.stream).verify()
+            if self.kind == "JPEG":
+                self.check_filled(np.asarray(self.image))
             width, height = self.image.size
             band = pillow_band(self.image, only_validity=only_validity)
             return Picture((height, width), orientation, iter([band]))
+
+    def check_filled(self, pixels: NDArray[np.uint8]) -> None:
+        """Refuse a JPEG that a decoder had to fill up.
+
+        Args:
+            pixels: Shape (row, col, ...), as they are stored.
+
+        Raises:
+            UnreadableImageError: `truncated`.
+        """
+        check_filled(self.stream, pixels, progressive="progressive" in self.image.info)
 
     def orientation(self) -> Orientation:
         """What turns the loaded picture upright; for a JPEG it may be asked before loading."""
@@ -126,12 +145,17 @@ def open_photo(stream: BinaryIO, *, limits: ReadLimits) -> Photo:
             return ScannedPhoto(webp_header(stream), stream)
         image = _opened(kind, stream, limits)
         warning, stored_px = warning_of(image, None), (image.size[1], image.size[0])
+        if kind == "JPEG":
+            check_length(stream, stored_px)
         if not _streams(kind, stored_px, limits):
             return HeldPhoto(kind, image, warning, stream)
+        in_passes = any(image.info.get(name) for name in _IN_PASSES)
+        if in_passes:
+            _check_in_passes(stored_px)
         late = kind == "PNG"
         number = png_orientation_number(image, stream) if late else orientation_number(image)
         header = Header(kind, image.mode, stored_px, ORIENTATIONS[number], warning)
-        return ScannedPhoto(header, stream)
+        return ScannedPhoto(header, stream, in_passes=in_passes)
 
 
 def _tiff(stream: BinaryIO, limits: ReadLimits) -> Photo:
@@ -167,6 +191,15 @@ def _checked(size_px: tuple[int, int], limits: ReadLimits) -> tuple[int, int]:
             reason=f"decompression bomb: {height} x {width} px is more than {limits.max_pixels}"
         )
     return size_px
+
+
+def _check_in_passes(size_px: tuple[int, int]) -> None:
+    height, width = size_px
+    if height * width > _MOST_IN_PASSES_PX:
+        raise UnreadableImageError(
+            reason=f"decompression bomb: {height} x {width} px, progressive or interlaced, is more "
+            f"than {_MOST_IN_PASSES_PX}"
+        )
 
 
 def _streams(kind: str, size_px: tuple[int, int], limits: ReadLimits) -> bool:

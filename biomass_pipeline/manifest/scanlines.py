@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 from biomass_pipeline.manifest.bands import Band, Picture, scaled_grey
 from biomass_pipeline.manifest.damage import naming_damage
 from biomass_pipeline.manifest.header import Header, orientation_number
+from biomass_pipeline.manifest.jpeg import check_filled
 from biomass_pipeline.manifest.local import local_file
 from biomass_pipeline.manifest.orientation import ORIENTATIONS
 
@@ -33,10 +34,12 @@ class ScannedPhoto:
     Attributes:
         header: How it is stored.
         stream: The file.
+        in_passes: It is a progressive JPEG or an interlaced PNG.
     """
 
     header: Header
     stream: BinaryIO
+    in_passes: bool = False
 
     @property
     def n_pixels(self) -> int:
@@ -49,7 +52,7 @@ class ScannedPhoto:
         return self.header.warning
 
     def picture(self, *, only_validity: bool = False) -> Picture:  # noqa: ARG002  # alpha is inside
-        """Its bands; a PNG's checksums are proved after the last."""
+        """Its bands; after the last a PNG's checksums are proved, and that a JPEG is complete."""
         return Picture(self.header.stored_px, self.header.orientation, self._bands())
 
     def _bands(self) -> Iterator[Band]:
@@ -62,6 +65,8 @@ class ScannedPhoto:
                 for row in range(0, height, step):
                     samples = rows.read(row, min(row + step, height))
                     yield Band(row, *_eight_bit(samples, self.header.mode))
+            if self.header.kind == "JPEG":
+                check_filled(self.stream, samples, progressive=self.in_passes)
             if self.header.kind == "PNG":
                 self.stream.seek(0)
                 PngImagePlugin.PngImageFile(self.stream).verify()
