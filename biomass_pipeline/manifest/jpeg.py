@@ -6,6 +6,7 @@ it once more and is told to take warnings for errors.
 """
 
 import os
+from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ _BLOCK_PX: Final = 8
 # Mid-grey, and what is left of it when CMYK is stored inverted.
 _FILLED: Final = (127, 128)
 _MISSING: Final = "premature end"
+_TRIES: Final = 9
 
 
 def check_length(stream: BinaryIO, size_px: tuple[int, int]) -> None:
@@ -52,12 +54,36 @@ def check_filled(stream: BinaryIO, pixels: NDArray[Any], *, progressive: bool) -
 
 
 def _lacks_data(stream: BinaryIO) -> bool:
+    """Whether libvips misses something; if it cannot be made to say what, it does."""
+    with local_file(stream) as path:
+        for _ in range(_TRIES):
+            complaint = _complaint(path)
+            if complaint.what:
+                return _MISSING in complaint.what.lower()
+            if not complaint.made:
+                return False
+    return True
+
+
+@dataclass(frozen=True)
+class _Complaint:
+    """What libvips says of a file when warnings are errors.
+
+    Attributes:
+        made: Whether it complains at all.
+        what: Of what; empty if another thread, which shares libvips' one buffer of errors, took it.
+    """
+
+    made: bool
+    what: str = ""
+
+
+def _complaint(path: str) -> _Complaint:
     import pyvips  # noqa: PLC0415  # a run of ordinary photos needs no libvips
 
-    with local_file(stream) as path:
-        image = pyvips.Image.jpegload(path, access="sequential", fail_on="warning", unlimited=True)
-        try:
-            image.avg()
-        except pyvips.Error as error:
-            return _MISSING in str(error).lower()
-    return False
+    image = pyvips.Image.jpegload(path, access="sequential", fail_on="warning", unlimited=True)
+    try:
+        image.avg()
+    except pyvips.Error as error:
+        return _Complaint(made=True, what=str(error).partition("\n")[2].strip())
+    return _Complaint(made=False)

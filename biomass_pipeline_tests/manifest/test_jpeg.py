@@ -1,6 +1,7 @@
 """A JPEG that ends early is refused, whatever a decoder would fill it up with."""
 
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import numpy as np
@@ -63,6 +64,14 @@ def test_a_photo_of_grey_is_read(options, stream_above_px):
     limits = ReadLimits(max_pixels=10**9, stream_above_px=stream_above_px)
     assert inspect_photo(BytesIO(grey), limits=limits).size_px == (40, 56)
     assert decode(grey, max_pixels=10**9).shape == (40, 56, 3)
+
+
+def test_photos_that_are_read_at_once_do_not_hide_what_others_lack():
+    data = photo()
+    cut = data[: len(data) // 2] + END
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: reason(cut, stream_above_px=100), range(60)))
+    assert set(found) == {"truncated"}
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png"])
