@@ -52,7 +52,7 @@ class ScannedPhoto:
         return self.header.warning
 
     def picture(self, *, only_validity: bool = False) -> Picture:  # noqa: ARG002  # alpha is inside
-        """Its bands; after the last a PNG's checksums are proved, and that a JPEG is complete."""
+        """Its bands; a PNG's checksums, and that a JPEG is complete, are proved in the end."""
         return Picture(self.header.stored_px, self.header.orientation, self._bands())
 
     def _bands(self) -> Iterator[Band]:
@@ -64,9 +64,9 @@ class ScannedPhoto:
                 rows = _Rows(image)
                 for row in range(0, height, step):
                     samples = rows.read(row, min(row + step, height))
+                    if self.header.kind == "JPEG" and row + step >= height:
+                        check_filled(self.stream, samples, progressive=self.in_passes)
                     yield Band(row, *_eight_bit(samples, self.header.mode))
-            if self.header.kind == "JPEG":
-                check_filled(self.stream, samples, progressive=self.in_passes)
             if self.header.kind == "PNG":
                 self.stream.seek(0)
                 PngImagePlugin.PngImageFile(self.stream).verify()

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 from biomass_pipeline_tests.fuzz.trial import Item
@@ -59,10 +60,8 @@ def kinds(folder: Path) -> None:
     (folder / "photos.jpg").mkdir()
     (folder / "photos.jpg" / "a.jpg").write_bytes(encode(scene(), "JPEG"))
     os.mkfifo(folder / "photos.jpg" / "b.jpg")
-    here = os.getcwd()  # noqa: PTH109  # only to come back: the path of a socket must be short
-    os.chdir(folder)
-    socket.socket(socket.AF_UNIX).bind("s.jpg")
-    os.chdir(here)
+    with chdir(folder), socket.socket(socket.AF_UNIX) as end:  # its path must be short
+        end.bind("s.jpg")
 
 
 def links(folder: Path) -> None:
