@@ -105,9 +105,8 @@ def _from_parquet(content: bytes, source: str) -> pd.DataFrame:
     table.index = pd.RangeIndex(1, len(table) + 1)
     try:
         return table.apply(_as_text).astype("str") if len(table.columns) else table
-    except UnicodeDecodeError as error:
-        problem = f"a cell holds bytes that are no UTF-8 text ({error.reason})"
-        raise LabelTableError(source, [problem]) from None
+    except ValueError as error:  # of Python or of Arrow, whose own is one
+        raise LabelTableError(source, [f"a cell holds bytes that are no text: {error}"]) from None
 
 
 def _as_text(column: "pd.Series[str]") -> "pd.Series[str]":

@@ -21,7 +21,7 @@ from biomass_pipeline.manifest.sheet import LabelSheet
 from biomass_pipeline.manifest.sidecar import QUARANTINED, Record, as_row, recall, remember
 
 # Raise it when the verdict on a file may change: remembered inspections are then made again.
-_INSPECTION_VERSION: Final = 3
+_INSPECTION_VERSION: Final = 4
 _DTYPES: Final = {
     "image_id": "str",
     "path": "str",

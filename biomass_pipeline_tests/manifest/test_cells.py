@@ -17,7 +17,15 @@ def test_an_open_quotation_is_named_with_its_line(put, tmp_path):
 
 def test_bytes_in_a_parquet_cell_are_named(tmp_path):
     pd.DataFrame({"image_path": [b"\xff"]}).to_parquet(tmp_path / "labels.parquet")
-    with pytest.raises(LabelTableError, match="bytes that are no UTF-8 text"):
+    with pytest.raises(LabelTableError, match="bytes that are no text"):
+        read_cells("labels.parquet", base=tmp_path)
+
+
+def test_text_that_is_damaged_in_a_parquet_cell_is_named(tmp_path):
+    file = tmp_path / "labels.parquet"
+    pd.DataFrame({"image_path": ["qqqq.png"]}).to_parquet(file, compression=None)
+    file.write_bytes(file.read_bytes().replace(b"qqqq", b"q\xff\xfeq"))
+    with pytest.raises(LabelTableError, match="bytes that are no text"):
         read_cells("labels.parquet", base=tmp_path)
 
 
