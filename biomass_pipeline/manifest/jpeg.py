@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from biomass_pipeline.errors import UnreadableImageError
 from biomass_pipeline.manifest.local import local_file
+from biomass_pipeline.manifest.vips import libvips
 
 _BLOCK_PX: Final = 8
 # Mid-grey, and what is left of it when CMYK is stored inverted.
@@ -79,7 +80,7 @@ class _Complaint:
 
 
 def _complaint(path: str) -> _Complaint:
-    import pyvips  # noqa: PLC0415  # a run of ordinary photos needs no libvips
+    pyvips = libvips()
 
     image = pyvips.Image.jpegload(path, access="sequential", fail_on="warning", unlimited=True)
     try:

@@ -18,6 +18,7 @@ from biomass_pipeline.manifest.header import Header, orientation_number
 from biomass_pipeline.manifest.jpeg import check_filled
 from biomass_pipeline.manifest.local import local_file
 from biomass_pipeline.manifest.orientation import ORIENTATIONS
+from biomass_pipeline.manifest.vips import libvips
 
 if TYPE_CHECKING:
     import pyvips
@@ -101,7 +102,7 @@ class _Rows:
     """Rows of a picture that libvips decodes as they are asked for, in order."""
 
     def __init__(self, image: "pyvips.Image") -> None:
-        import pyvips  # noqa: PLC0415  # as in _opened
+        pyvips = libvips()
 
         self._image = image
         self._region = pyvips.Region.new(image)
@@ -116,7 +117,7 @@ class _Rows:
 
 def _opened(kind: str, path: str) -> "pyvips.Image":
     """The loader is chosen by our own look at the file, so that libvips tries no other."""
-    import pyvips  # noqa: PLC0415  # a run of ordinary photos needs no libvips
+    pyvips = libvips()
 
     options: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
     if kind == "JPEG":

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyvips
 from PIL import Image, ImageCms
 
 from biomass_pipeline.config import DataConfig, ImagingConfig, TilingConfig
@@ -14,6 +13,7 @@ from biomass_pipeline.errors import UnreadableImageError
 from biomass_pipeline.features.photos import Photo, Reading, chunks_of
 from biomass_pipeline.imaging import ReadLimits
 from biomass_pipeline.manifest import ImageFolder, image_manifest
+from biomass_pipeline.manifest.vips import libvips
 from biomass_pipeline.tiling import tile_grid
 from biomass_pipeline_tests.fuzz.damage import damaged
 from biomass_pipeline_tests.fuzz.trial import Broken, Item
@@ -121,7 +121,7 @@ def encodings() -> dict[str, bytes]:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     camera = Image.Exif()
     camera[0x010F], camera[0x0112], camera[0x0132] = "Maker", 8, "2015:09:04 10:00:00"
-    interlaced = pyvips.Image.new_from_array(np.asarray(scene()))
+    interlaced = libvips().Image.new_from_array(np.asarray(scene()))
     bilevel = scene(mode="1")
     return {
         **GOOD,

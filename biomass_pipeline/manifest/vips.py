@@ -1,0 +1,20 @@
+"""libvips, whose warnings stay with it.
+
+pyvips gives each to Python's logging, in whichever of libvips' own threads it arises. Where Python
+collects garbage at that moment, pictures are freed in the midst of libvips, and the process aborts.
+"""
+
+import os
+from functools import cache
+from types import ModuleType
+
+
+@cache
+def libvips() -> ModuleType:
+    """The module `pyvips`, imported at first use: a run of ordinary photos needs no libvips."""
+    # Read once, as libvips starts: it then drops warnings, where nobody else asks for them.
+    os.environ.setdefault("VIPS_WARNING", "1")
+    import pyvips  # noqa: PLC0415
+
+    pyvips._remove_log_handler()  # noqa: SLF001  # it has no public name
+    return pyvips
