@@ -129,6 +129,7 @@ from biomass_pipeline.errors.store import (
     UnfinishedCacheError,
     UnlockableFolderError,
     UnreadableCacheError,
+    UnsafeCacheError,
     UnwritableCacheError,
 )
 
@@ -234,6 +235,7 @@ __all__ = [
     "UnreadableCheckpointError",
     "UnreadableFolderError",
     "UnreadableImageError",
+    "UnsafeCacheError",
     "UnreadableSiteError",
     "UnsettledAssetError",
     "UnsupportedReadingError",

@@ -23,6 +23,7 @@ from biomass_pipeline.store.checks import (
     attributes_crc32,
     quarantine_crc32,
 )
+from biomass_pipeline.store.confinement import check_confined
 from biomass_pipeline.store.contents import SCHEMA_VERSION, FoldContents, Quarantined, Stamp
 from biomass_pipeline.store.structure import is_sound, make_room, seal
 from biomass_pipeline.store.superblock import is_truncated
@@ -76,6 +77,7 @@ def opened(path: Path, fingerprint: str) -> Iterator[h5py.File]:
     Raises:
         MissingCacheError: There is no such file.
         UnreadableCacheError: The system does not let it be read.
+        UnsafeCacheError: It leads to other files or to code; none of them was opened.
         DamagedCacheError: It is not a cache of a known schema, or HDF5 cannot read it.
         StaleCacheError: It was made by another extraction.
     """
@@ -90,11 +92,15 @@ def opened(path: Path, fingerprint: str) -> Iterator[h5py.File]:
         raise DamagedCacheError(path, "it is shorter than it says")
     try:
         file = h5py.File(path, "r", libver="latest", swmr=_grows(path))
-        sound = is_sound(path, file)
-        attributes = dict(file.attrs) if sound else {}
     except _UNREADABLE as error:
         raise DamagedCacheError(path, f"HDF5 cannot open it ({error})") from None
     with file:
+        try:
+            check_confined(path, file)
+            sound = is_sound(path, file)
+            attributes = dict(file.attrs) if sound else {}
+        except _UNREADABLE as error:
+            raise DamagedCacheError(path, f"HDF5 cannot open it ({error})") from None
         if not sound:
             raise DamagedCacheError(path, "its structure is not what was written")
         _check_attributes(path, attributes, fingerprint)
