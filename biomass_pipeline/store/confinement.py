@@ -46,7 +46,11 @@ def _problem(file: h5py.File, name: bytes) -> str:
         return "is a link, which may lead to any file of this machine"
     if h5py.h5o.get_info(file.id, name).type != h5py.h5o.TYPE_DATASET:
         return "is no dataset, and a cache is flat"
-    creation = h5py.h5d.open(file.id, name).get_create_plist()
+    return _storage_problem(h5py.h5d.open(file.id, name).get_create_plist())
+
+
+def _storage_problem(creation: h5py.h5p.PropDCID) -> str:
+    """The same of where and how a dataset's numbers are stored."""
     if creation.get_layout() == h5py.h5d.VIRTUAL:
         return "is put together from other files"
     if creation.get_external_count():
