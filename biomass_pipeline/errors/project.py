@@ -5,6 +5,8 @@ from pathlib import Path
 
 from biomass_pipeline.errors.family import BiomassError
 
+_SHOWN = 80
+
 
 class ConfigError(BiomassError):
     """The configuration cannot be read or does not make sense."""
@@ -41,6 +43,17 @@ class MissingConfigurationError(BiomassError):
             f"There is no configuration: no `--config`, no BIOMASS_CONFIG, and no biomass.yaml in "
             f"{folder}. Run `biomass init --images FOLDER --labels FILE` to write one for your "
             f"data, or `biomass demo` to try generated photos."
+        )
+
+
+class StrayNameError(BiomassError):
+    """What should name a folder below another one would lead out of it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name[:_SHOWN]!r} should be the name of one folder, such as a fingerprint, but would "
+            f"lead elsewhere, so nothing is read or written there. Find the file that states it "
+            f"(a cache that is attached, or `checkpoints/*.json` under the root), and delete it."
         )
 
 
