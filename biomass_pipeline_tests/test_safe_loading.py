@@ -1,6 +1,7 @@
 """Nothing that is loaded can run: the calls that would allow it are nowhere in our code."""
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,7 +95,10 @@ def dangers(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_call_may_run_what_it_reads(path):
     where = path.relative_to(ROOT).as_posix()
-    found = set(dangers(path.read_text(encoding="utf-8")))
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".txt":
+        text = re.sub(r"\$\w+", "None", text)
+    found = set(dangers(text))
     assert found == {name for place, name in ALLOWED if place == where}
 
 
