@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from biomass_pipeline.errors.family import BiomassError
+from biomass_pipeline.plain import without_secrets
 
 _SHOWN = 80
 
@@ -30,7 +31,7 @@ class MissingInputError(BiomassError):
             else f"Set `{option}` in the configuration to an existing one, or run `biomass init` "
             f"to write a configuration for your data."
         )
-        super().__init__(f"There is no {what} at {location}. {advice}")
+        super().__init__(f"There is no {what} at {without_secrets(location)}. {advice}")
 
 
 class MissingConfigurationError(BiomassError):
@@ -76,8 +77,9 @@ class UnreachableLocationError(BiomassError):
 
     def __init__(self, location: str, why: str) -> None:
         super().__init__(
-            f"{location} cannot be reached: {why}. Use a path or a URL such as s3://bucket/photos; "
-            f"S3 and Google Storage come with `pip install 'biomass-pipeline[s3]'` or `[gs]`."
+            f"{without_secrets(location)} cannot be reached: {why}. Use a path or a URL such "
+            f"as s3://bucket/photos; S3 and Google Storage come with "
+            f"`pip install 'biomass-pipeline[s3]'` or `[gs]`."
         )
 
 
