@@ -29,7 +29,7 @@ _MOST_KEPT = 8
 def keep_engines() -> None:
     """From now on, Dagster's SQLite storage opens each of its files once in this process."""
     for module in _USERS:
-        module.create_engine = _kept
+        module.create_engine = _kept  # type: ignore[attr-defined]  # imported there, not exported
 
 
 class KeptPool(QueuePool):
