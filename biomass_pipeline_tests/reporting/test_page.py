@@ -514,7 +514,7 @@ class Sign:
 
 
 ALARMS = [
-    Sign("shuffled_labels", raised=False, sentence="No better than the floor."),
+    Sign("shuffled_labels", raised=False, sentence="Not looked at: run `biomass <all>`."),
     Sign("gap", raised=True, sentence=NASTY),
 ]
 
@@ -560,7 +560,8 @@ def test_a_raised_alarm_is_told_before_the_scores_and_stays_text():
     head = page[: page.index('id="scores"')]
     assert "Gap." in Page(head).text
     assert "Shuffled labels" not in head
-    assert "Shuffled labels." in Page(page).text
+    assert "Shuffled labels. Not looked at: run biomass <all>." in Page(page).text
+    assert "<code>biomass &lt;all&gt;</code>" in page
     assert "<script" not in page
 
 
