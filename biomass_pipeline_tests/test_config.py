@@ -72,6 +72,9 @@ def test_an_override_is_yaml():
         ),
         ("[1, 2]", "expected sections"),
         ("a: [", "it is not YAML"),
+        ("a: 2024-13-45", "it is not YAML"),
+        (f"a: {'1' * 5_000}", "it is not YAML"),
+        ("a: " + "[" * 3_000, "it is not YAML"),
         ("training: 3", "`training`"),
     ],
 )
@@ -88,6 +91,7 @@ def test_a_mistake_is_named_with_the_file(tmp_path, text, words):
         ("training.epochs", "expected section.key=value"),
         ("name.x=1", "`name` is a value, not a section"),
         ("training.epochs=[", "the value is not YAML"),
+        ("training.epochs=2024-13-45", "the value is not YAML"),
     ],
 )
 def test_a_bad_override_is_named(tmp_path, override, words):

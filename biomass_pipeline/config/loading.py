@@ -18,6 +18,17 @@ from biomass_pipeline.errors import ConfigError, MissingInputError
 ENVIRONMENT_PREFIX = "BIOMASS__"
 CONFIG_VARIABLE = "BIOMASS_CONFIG"
 DEFAULT_FILE = "biomass.yaml"
+# PyYAML's own, and what Python raises in it: for a date of month 13, a number of 5000 digits, an
+# explicit tag that does not fit, and brackets nested a thousand deep.
+_NOT_YAML = (
+    yaml.YAMLError,
+    AttributeError,
+    KeyError,
+    IndexError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 def fingerprint(*parts: BaseModel | Mapping[str, Any] | Sequence[Any] | str | int) -> str:
@@ -95,7 +106,9 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         raise MissingInputError("configuration", str(file), option="--config")
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(str(file), [f"it cannot be read: {error.strerror}"]) from None
+    except _NOT_YAML as error:
         raise ConfigError(str(file), [f"it is not YAML: {error}"]) from None
     if not isinstance(content, dict):
         raise ConfigError(str(file), ["expected sections such as `data:` and `training:`"])
@@ -109,7 +122,7 @@ def _assign(content: dict[str, Any], keys: list[str], value: str, *, source: str
             raise ConfigError(source, [f"`{key}` is a value, not a section"])
     try:
         content[keys[-1]] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except _NOT_YAML as error:
         raise ConfigError(source, [f"the value is not YAML: {error}"]) from None
 
 

@@ -64,9 +64,13 @@ def _from_csv(content: bytes, source: str) -> pd.DataFrame:
     delimiter = max(_DELIMITERS, key=heading.count)
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
     rows, lines = [], [1]
-    for row in reader:
-        rows.append([cell.strip() for cell in row])
-        lines.append(reader.line_num + 1)
+    try:
+        for row in reader:
+            rows.append([cell.strip() for cell in row])
+            lines.append(reader.line_num + 1)
+    except csv.Error as error:
+        problem = f"line {lines[-1]}: {error}: is a quotation mark left open?"
+        raise LabelTableError(source, [problem]) from None
     return _table(rows, lines, source)
 
 
@@ -99,7 +103,11 @@ def _from_parquet(content: bytes, source: str) -> pd.DataFrame:
         table = table.reset_index()
     table.columns = [str(name).strip() for name in table.columns]
     table.index = pd.RangeIndex(1, len(table) + 1)
-    return table.apply(_as_text).astype("str") if len(table.columns) else table
+    try:
+        return table.apply(_as_text).astype("str") if len(table.columns) else table
+    except UnicodeDecodeError as error:
+        problem = f"a cell holds bytes that are no UTF-8 text ({error.reason})"
+        raise LabelTableError(source, [problem]) from None
 
 
 def _as_text(column: "pd.Series[str]") -> "pd.Series[str]":

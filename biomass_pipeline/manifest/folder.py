@@ -1,8 +1,10 @@
 """Where the photos are: a local folder, a glob or any fsspec URL, listed in path order."""
 
+import errno
 import glob
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -173,7 +175,26 @@ class _LocalStorage:
 
     def open(self, path: str) -> BinaryIO:
         check_links(self._root, path)
-        return (self._root / path).open("rb")
+        return open(self._root / path, "rb", opener=_opened_file)
+
+
+def _opened_file(path: str, flags: int) -> int:
+    """Open a file, and nothing else: a pipe in its place would be waited for, for ever."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a file", path)
+    return descriptor
+
+
+def _leads_to_folder(entry: "os.DirEntry[str]") -> bool:
+    """Whether there is a folder; a link to itself is as one to nowhere."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise
 
 
 class _Walk:
@@ -200,7 +221,7 @@ class _Walk:
             path = f"{folder}{entry.name}"
             if entry.name.startswith("."):
                 continue
-            if not entry.is_dir():
+            if not _leads_to_folder(entry):
                 yield from self._file(entry, path, marked=marked)
             elif depth is None or depth > 0:
                 deeper = None if depth is None else depth - 1

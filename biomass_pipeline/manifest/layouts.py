@@ -32,11 +32,12 @@ class Findings:
 
     def at(self, frame: pd.DataFrame, column: str, *, subject: bool = False) -> Report:
         """A reporter for the cells of a column, by position."""
+        # Lists: a table may have a million bad cells, and pandas takes long to give one.
+        lines = frame.index.tolist()
+        subjects = _subjects(frame) if subject else [""] * len(lines)
 
         def report(position: int, text: str) -> None:
-            row = frame.iloc[position]
-            about = f" ({row[_TARGET_NAME]} of {row[IMAGE]})" if subject else ""
-            self.add(int(frame.index[position]), f", column `{column}`{about}: {text}")
+            self.add(lines[position], f", column `{column}`{subjects[position]}: {text}")
 
         return report
 
@@ -95,9 +96,8 @@ def _needed(spec: DataConfig, layout: str) -> Sequence[str]:
 
 
 def _from_wide(frame: pd.DataFrame, spec: DataConfig, findings: Findings) -> pd.DataFrame:
-    for position in _repeated(frame, [IMAGE]):
-        text = f": image `{frame[IMAGE].iloc[position]}` appears twice"
-        findings.add(int(frame.index[position]), text)
+    for line, image in _cells(frame.iloc[_repeated(frame, [IMAGE])], IMAGE):
+        findings.add(line, f": image `{image}` appears twice")
     frame = frame.drop_duplicates(IMAGE)
     targets = [name for name in spec.target_names if name in frame.columns]
     values = {name: masses(frame[name], report=findings.at(frame, name)) for name in targets}
@@ -111,9 +111,8 @@ def _from_long(frame: pd.DataFrame, spec: DataConfig, findings: Findings) -> pd.
     images = frame.drop_duplicates(IMAGE)
     rest = images.drop(columns=[IMAGE, _TARGET_NAME, _TARGET, _SAMPLE], errors="ignore")
     frame = frame[frame[_TARGET_NAME].isin(spec.target_names)]
-    for position in _repeated(frame, [IMAGE, _TARGET_NAME]):
-        name, image = frame[_TARGET_NAME].iloc[position], frame[IMAGE].iloc[position]
-        line = int(frame.index[position])
+    again = frame.iloc[_repeated(frame, [IMAGE, _TARGET_NAME])]
+    for (line, image), name in zip(_cells(again, IMAGE), again[_TARGET_NAME], strict=True):
         findings.add(line, f": a second row for target `{name}` of image `{image}`")
     frame = frame.drop_duplicates([IMAGE, _TARGET_NAME])
     values = masses(frame[_TARGET], report=findings.at(frame, _TARGET, subject=True))
@@ -150,6 +149,12 @@ def _check_metadata(frame: pd.DataFrame, findings: Findings) -> None:
         for (line, found), image in zip(_cells(odd, column), odd[IMAGE], strict=True):
             earlier = f"but `{first.loc[image, column]}` in an earlier row of image `{image}`"
             findings.add(line, f", column `{column}`: `{found}`, {earlier}")
+
+
+def _subjects(frame: pd.DataFrame) -> list[str]:
+    """What each row is about."""
+    pairs = zip(frame[_TARGET_NAME].tolist(), frame[IMAGE].tolist(), strict=True)
+    return [f" ({name} of {image})" for name, image in pairs]
 
 
 def _cells(frame: pd.DataFrame, column: str) -> Iterator[tuple[int, str]]:

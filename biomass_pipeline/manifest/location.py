@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from biomass_pipeline.errors import UnreachableLocationError
 
@@ -30,7 +31,14 @@ def open_location(location: str, *, base: Path) -> BinaryIO:
 
     Raises:
         FileNotFoundError: It is not there.
-        UnreachableLocationError: As above.
+        UnreachableLocationError: As above, or it is a pipe or a device, which may have no end.
     """
     files, path = file_system(location if "://" in location else str(base / location))
+    here = Path(path)
+    if (
+        isinstance(files, LocalFileSystem)
+        and here.exists()
+        and not (here.is_file() or here.is_dir())
+    ):
+        raise UnreachableLocationError(location, "it is a pipe or a device, not a file")
     return cast("BinaryIO", files.open(path, "rb"))

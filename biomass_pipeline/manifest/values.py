@@ -25,9 +25,10 @@ def masses(cells: "pd.Series[str]", *, report: Report) -> "pd.Series[float]":
         cells: Text, stripped.
         report: Called with the position of a bad cell and what is wrong with it.
     """
-    found = np.array([_mass(text) for text in cells], dtype=np.float64)
-    for position in np.flatnonzero(np.isnan(found)):
-        report(int(position), _complaint(cells.iloc[position]))
+    texts = cells.tolist()
+    found = np.array([_mass(text) for text in texts], dtype=np.float64)
+    for position in np.flatnonzero(np.isnan(found)).tolist():
+        report(position, _complaint(texts[position]))
     return pd.Series(found, index=cells.index)
 
 

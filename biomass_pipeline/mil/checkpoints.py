@@ -4,11 +4,13 @@ import io
 import json
 import logging
 import pickle
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -34,6 +36,8 @@ _log = logging.getLogger(__name__)
 
 # What reading a damaged file, or one that is no checkpoint, may raise.
 READ_ERRORS = (
+    ArithmeticError,
+    AttributeError,
     OSError,
     RuntimeError,
     EOFError,
@@ -42,7 +46,9 @@ READ_ERRORS = (
     TypeError,
     ValueError,
     pickle.UnpicklingError,
+    struct.error,
     zipfile.BadZipFile,
+    zlib.error,
 )
 
 # Where a Lightning module has the network.
@@ -189,14 +195,28 @@ def load_network(path: Path, *, fingerprint: str) -> FittedNetwork:
     if not path.is_file():
         raise MissingCheckpointError(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        provenance, hyper = content["biomass"], content["hyper_parameters"]
-        found = str(provenance["fingerprint"])
+        content = _content(path)
+        found = str(content["biomass"]["fingerprint"])
+        if found == fingerprint:
+            return _fitted(content)
     except READ_ERRORS as error:
         reason = f"{type(error).__name__} while reading"
         raise UnreadableCheckpointError(path, reason=reason) from error
-    if found != fingerprint:
-        raise StaleCheckpointError(path, found=found, expected=fingerprint)
+    raise StaleCheckpointError(path, found=found, expected=fingerprint)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What a file holds, after its checksums were proved: PyTorch itself does not look at them."""
+    with zipfile.ZipFile(path) as archive:
+        if (name := archive.testzip()) is not None:
+            msg = f"{name} is damaged"
+            raise zipfile.BadZipFile(msg)
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return content
+
+
+def _fitted(content: dict[str, Any]) -> FittedNetwork:
+    provenance, hyper = content["biomass"], content["hyper_parameters"]
     # Built without Lightning, which takes longer to import than a prediction takes. Building draws
     # weights that are replaced at once: the caller's chance must not notice.
     with torch.random.fork_rng(devices=[]):
@@ -206,8 +226,8 @@ def load_network(path: Path, *, fingerprint: str) -> FittedNetwork:
     return FittedNetwork(
         network=network.eval().requires_grad_(requires_grad=False),
         inner=InnerOutputs.from_plain(provenance["inner"]),
-        best_epoch=provenance["best_epoch"],
-        best_error=provenance["best_error"],
+        best_epoch=int(provenance["best_epoch"]),
+        best_error=float(provenance["best_error"]),
         hyper=hyper,
     )
 
@@ -226,7 +246,7 @@ def load_fold(folder: Path, fingerprint: str) -> TrainedFold:
     try:
         stamp = json.loads(stamp_file.read_text(encoding="utf-8"))
         found, n_seeds = str(stamp["fingerprint"]), int(stamp["n_seeds"])
-    except (ValueError, KeyError, TypeError) as error:
+    except READ_ERRORS as error:
         raise UnreadableCheckpointError(stamp_file, reason="it is no stamp") from error
     if found != fingerprint:
         raise StaleCheckpointError(folder, found=found, expected=fingerprint)
@@ -234,7 +254,11 @@ def load_fold(folder: Path, fingerprint: str) -> TrainedFold:
         load_network(seed_checkpoint(folder, number), fingerprint=fingerprint)
         for number in range(n_seeds)
     )
-    return TrainedFold.assemble(members, fingerprint=fingerprint)
+    try:
+        return TrainedFold.assemble(members, fingerprint=fingerprint)
+    except READ_ERRORS as error:
+        reason = f"its networks do not fit together ({type(error).__name__})"
+        raise UnreadableCheckpointError(folder, reason=reason) from error
 
 
 def write_stamp(folder: Path, *, fingerprint: str, n_seeds: int) -> None:

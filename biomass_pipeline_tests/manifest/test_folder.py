@@ -130,6 +130,22 @@ def test_what_is_no_file_is_no_photo(put, tmp_path):
     assert paths("photos", tmp_path) == ["a.jpg"]
 
 
+def test_a_link_to_itself_is_one_to_nowhere(put, tmp_path):
+    put("photos/a.jpg", b"1")
+    (tmp_path / "photos/self.jpg").symlink_to(tmp_path / "photos/self.jpg")
+    assert paths("photos", tmp_path) == ["a.jpg", "self.jpg"]
+
+
+def test_a_pipe_that_takes_the_place_of_a_photo_is_not_waited_for(put, tmp_path):
+    photo = put("photos/a.jpg", b"1")
+    folder = ImageFolder("photos", base=tmp_path)
+    assert folder.read("a.jpg") == b"1"
+    photo.unlink()
+    os.mkfifo(photo)
+    with pytest.raises(OSError, match="not a file"):
+        folder.open("a.jpg")
+
+
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize(
     "location", ["nowhere", "photos/*.gif", "memory://nowhere", "memory://nowhere/*.jpg"]

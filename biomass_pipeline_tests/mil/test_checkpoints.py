@@ -1,4 +1,5 @@
 import shutil
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -209,4 +210,43 @@ def test_someone_elses_checkpoint_is_named(folder):
 def test_a_damaged_stamp_is_named(folder, text):
     (folder / "stamp.json").write_text(text)
     with pytest.raises(UnreadableCheckpointError, match="it is no stamp"):
+        load_fold(folder, "abc")
+
+
+def test_a_flipped_bit_of_a_weight_is_noticed(folder):
+    path = folder / "seed_0.ckpt"
+    with zipfile.ZipFile(path) as archive:
+        record = max(archive.infolist(), key=lambda one: one.file_size)
+    data = bytearray(path.read_bytes())
+    data[record.header_offset + 30 + len(record.filename) + 200] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UnreadableCheckpointError, match="BadZipFile"):
+        load_fold(folder, "abc")
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("hyper_parameters", "training", {"hidden": 1}),
+        ("state_dict", "network.scaler.centre", torch.zeros(3)),
+        ("biomass", "inner", {"y": None}),
+        ("biomass", "best_epoch", "late"),
+    ],
+)
+def test_a_checkpoint_of_another_content_is_named(folder, part, name, value):
+    path = folder / "seed_0.ckpt"
+    content = torch.load(path, weights_only=True)
+    content[part][name] = value
+    torch.save(content, path)
+    with pytest.raises(UnreadableCheckpointError, match=r"seed_0\.ckpt cannot be read"):
+        load_fold(folder, "abc")
+
+
+def test_networks_that_do_not_fit_together_are_named(folder):
+    for number in range(2):
+        path = folder / f"seed_{number}.ckpt"
+        content = torch.load(path, weights_only=True)
+        content["hyper_parameters"]["targets"]["names"][0] = "another"
+        torch.save(content, path)
+    with pytest.raises(UnreadableCheckpointError, match="do not fit together"):
         load_fold(folder, "abc")
