@@ -103,8 +103,7 @@ def look_at(location: str, *, base: Path) -> Sight | None:
         return None
     hashed, n_files = hashlib.sha256(), 0
     for path in sorted(_files(base / location)):
-        found = path.stat()
-        hashed.update(f"{path.name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+        hashed.update(os.fsencode(path.name) + f"\0{_facts(path)}\n".encode())
         n_files += 1
     return Sight(n_files, hashed.hexdigest()[:16])
 
@@ -124,6 +123,15 @@ def _files(place: Path) -> Iterator[Path]:
     else:
         found = map(Path, glob.glob(str(place), recursive=True))  # noqa: PTH207  # an absolute pattern
         yield from (path for path in found if path.is_file())
+
+
+def _facts(path: Path) -> str:
+    """Size and time; empty for a link to nowhere, or for what is gone by now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_size}\0{found.st_mtime_ns}"
 
 
 def _grown(n_files: int) -> str:
