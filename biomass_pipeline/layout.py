@@ -3,6 +3,21 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from biomass_pipeline.errors import StrayNameError
+
+
+def plain_name(name: str) -> str:
+    """A name that may be part of a path, given back.
+
+    What names a folder here may have been read from a file that others write.
+
+    Raises:
+        StrayNameError: As a part of a path it would lead out of its folder.
+    """
+    if name in {"", ".", ".."} or any(letter in name for letter in "/\\\0"):
+        raise StrayNameError(name)
+    return name
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -18,7 +33,7 @@ class Layout:
     def partitioned_table(self, name: str, part: int | str) -> Path:
         """One fold's table, for example of `patch_index`, or one protocol's."""
         folder = self.root / _TABLE_FOLDERS.get(name, "") / name
-        return folder / (f"{part}.parquet" if isinstance(part, str) else f"fold_{part}.parquet")
+        return folder / f"{plain_name(part) if isinstance(part, str) else f'fold_{part}'}.parquet"
 
     def feature_cache(self, fingerprint: str, fold: int | None) -> Path:
         """The HDF5 file of one fold under one extraction; None for the photos without labels."""
@@ -27,7 +42,7 @@ class Layout:
 
     def features(self, fingerprint: str) -> Path:
         """All folds of one extraction."""
-        return self.extractions / fingerprint
+        return self.extractions / plain_name(fingerprint)
 
     @property
     def extractions(self) -> Path:
@@ -36,7 +51,7 @@ class Layout:
 
     def checkpoint(self, fingerprint: str, fold: int) -> Path:
         """The folder of one fold's checkpoints under one training fingerprint."""
-        return self.root / "checkpoints" / fingerprint / f"fold_{fold}"
+        return self.root / "checkpoints" / plain_name(fingerprint) / f"fold_{fold}"
 
     def checkpoint_pointer(self, name: str, fold: int) -> Path:
         """The small file that says which checkpoint of a fold is the current one."""

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +23,8 @@ class Project:
 
     file: Path | None
     overrides: tuple[str, ...]
-    environment: tuple[tuple[str, str], ...]
+    # Passwords and keys are among them.
+    environment: tuple[tuple[str, str], ...] = field(repr=False)
     config: Config
 
     @classmethod

@@ -15,13 +15,13 @@ import time
 from pathlib import Path
 
 import pandas as pd
+from promises import SLACK, promise, r2_of
 
 from biomass_pipeline.store import open_cache
 
 HELD_BACK = 5
 RIDGE_BAR, DEFAULT_BAR, MIL_BAR = 0.95, 0.95, 0.90
 QUARANTINED = 3
-SLACK = 0.01  # how far the default may fall behind the ridge
 
 
 class Field:
@@ -63,19 +63,6 @@ class Field:
             for i, sha in enumerate(features.image_sha256):
                 found[sha] = features.bag(i).tobytes()
         return found
-
-
-def r2_of(summary: dict) -> dict[str, float]:
-    """Each model's global R2, to the digits that the order of a sum cannot change."""
-    models = summary["metrics"]["models"]
-    return {name: round(model["weighted_r2"], 9) for name, model in models.items()}
-
-
-def promise(kept: bool, sentence: str) -> None:  # noqa: FBT001  # reads as an assertion
-    """Print what holds, or stop."""
-    print(("kept:   " if kept else "BROKEN: ") + sentence, flush=True)
-    if not kept:
-        sys.exit(1)
 
 
 def copy_of(source: Path, folder: Path, names: list[str]) -> Field:

@@ -23,6 +23,7 @@ from biomass_pipeline.config import Config, DataConfig, fingerprint
 from biomass_pipeline.features import Backbone, Engine, Progress
 from biomass_pipeline.manifest import LabelSheet
 from biomass_pipeline.mil.progress import TrainingProgress
+from biomass_pipeline.plain import all_without_secrets, markdown_cell
 from biomass_pipeline.store import Cache, Embedder, FoldContents, Stamp, Written
 
 # On the page of an asset: the parts of the configuration that its code version names.
@@ -277,10 +278,11 @@ def preview_of(table: pd.DataFrame) -> str:
 def markdown_table(table: pd.DataFrame) -> str:
     """A table as Markdown, numbers with four significant digits."""
     rows = [list(table.columns), ["---"] * len(table.columns)]
+    rows[0] = list(map(markdown_cell, rows[0]))
     rows += [
-        [_cell(value).replace("|", "\\|") for value in row] for row in table.itertuples(index=False)
+        [markdown_cell(_cell(value)) for value in row] for row in table.itertuples(index=False)
     ]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def _cell(value: object) -> str:
@@ -290,7 +292,9 @@ def _cell(value: object) -> str:
 def _listing(parts: Mapping[str, Any]) -> dg.MarkdownMetadataValue:
     """Settings a line each, those of a section by `section.field`."""
     lines = {
-        name if field is None else f"{name}.{field}": json.dumps(value, ensure_ascii=False)
+        name if field is None else f"{name}.{field}": json.dumps(
+            all_without_secrets(value), ensure_ascii=False
+        )
         for name, part in parts.items()
         for field, value in (part.items() if isinstance(part, dict) else [(None, part)])
     }

@@ -39,6 +39,7 @@ from biomass_pipeline.inference.combining import EnsemblePrediction
 from biomass_pipeline.inference.ensemble import Ensemble, predict_ensemble
 from biomass_pipeline.inference.submission import submission_table
 from biomass_pipeline.manifest import with_refusals
+from biomass_pipeline.plain import markdown_cell, markdown_sentence
 from biomass_pipeline.reporting.maps.preview import largest_map
 from biomass_pipeline.reporting.maps.reading import PhotoReader
 from biomass_pipeline.store import Cache, FeatureSet
@@ -224,12 +225,12 @@ def _map(
     try:
         seen = largest_map(ensemble, features, found.predictive.y, reader=reader, images=images)
     except (BiomassError, OSError) as error:
-        return {"map": dg.MetadataValue.md(f"No map could be drawn: {error}")}
-    picture = base64.b64encode(seen.png).decode()
-    words = f"The photo with the most, {seen.image_id}. {seen.text}"
+        return {"map": dg.MetadataValue.md(f"No map could be drawn: {markdown_sentence(error)}")}
+    picture, name = base64.b64encode(seen.png).decode(), markdown_cell(seen.image_id)
+    words = f"The photo with the most, {name}. {markdown_sentence(seen.text)}"
     return {
         "map": dg.MetadataValue.md(
-            f"![map of {seen.image_id}](data:image/png;base64,{picture})\n\n{words} "
+            f"![map of {name}](data:image/png;base64,{picture})\n\n{words} "
             f"`biomass map PHOTO` draws it larger, and of any other photo."
         )
     }

@@ -17,6 +17,7 @@ from biomass_pipeline.assets.blueprint import markdown_table
 from biomass_pipeline.config import DataConfig
 from biomass_pipeline.evaluation import AUTO, fold_scores, group_scores
 from biomass_pipeline.mil.history import read_histories
+from biomass_pipeline.plain import markdown_sentence
 from biomass_pipeline.reporting import predicted_against_measured
 from biomass_pipeline.reporting.training_figure import training_figure
 from biomass_pipeline.reporting.trust import read_trust
@@ -39,7 +40,9 @@ def table_of(table: pd.DataFrame) -> dg.MarkdownMetadataValue:
 
 def lines_of(sentences: Sequence[str]) -> dg.MarkdownMetadataValue:
     """The first of some sentences, a line each."""
-    return dg.MetadataValue.md("\n".join(f"- {each}" for each in sentences[:_MOST_ROWS]) or "none")
+    return dg.MetadataValue.md(
+        "\n".join(f"- {markdown_sentence(each)}" for each in sentences[:_MOST_ROWS]) or "none"
+    )
 
 
 def scores_of(table: pd.DataFrame) -> dg.MarkdownMetadataValue:

@@ -6,6 +6,7 @@ import dagster as dg
 
 from biomass_pipeline.assets.blueprint import Around, LabelSource, PhotoSource, Settings, bare
 from biomass_pipeline.config import DataConfig, fingerprint
+from biomass_pipeline.plain import without_secrets
 
 _GROUP = "sources"
 
@@ -24,7 +25,7 @@ def source_assets(around: Around = bare, *, data: DataConfig | None = None) -> l
 
         @dg.observable_source_asset(
             group_name=_GROUP,
-            metadata={"images": str(data.images)} if data else None,
+            metadata={"images": without_secrets(data.images)} if data else None,
             description="The folder of photos, only looked at. Its version is the hash of all "
             "paths and contents: a new, changed, renamed or removed photo makes another version, a "
             "touched file does not.",
@@ -35,7 +36,7 @@ def source_assets(around: Around = bare, *, data: DataConfig | None = None) -> l
 
         @dg.observable_source_asset(
             group_name=_GROUP,
-            metadata={"labels": str(data.labels)} if data else None,
+            metadata={"labels": without_secrets(data.labels)} if data else None,
             description="The label file: what was weighed, in the targets' units (grams unless "
             "configured otherwise). Only looked at; its version is the hash of its bytes.",
         )

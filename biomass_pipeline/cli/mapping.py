@@ -10,7 +10,8 @@ from typing import Any
 
 import typer
 
-from biomass_pipeline.cli.predicting import Wish, bundle_of, safe_cells, shown_on
+from biomass_pipeline.cli.predicting import Wish, bundle_of, shown_on
+from biomass_pipeline.cli.spreadsheets import safe_cells
 from biomass_pipeline.cli.terminal import open_console
 from biomass_pipeline.errors import UnknownTargetError
 from biomass_pipeline.imaging import Thumbnail

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from biomass_pipeline.cli.bars import Bars, extraction_words
+from biomass_pipeline.cli.spreadsheets import write_csv
 from biomass_pipeline.cli.terminal import open_console
 from biomass_pipeline.errors import TableKindError
 from biomass_pipeline.features import Progress
@@ -27,8 +28,6 @@ FOLDER = "folder"
 _UNREADABLE = 3
 _SHOWN = 10
 _PLAIN_EVERY_S = 10.0
-# What a spreadsheet takes for a formula when a cell starts with it.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -138,30 +137,12 @@ def _table(outcome: Outcome, wish: Wish) -> pd.DataFrame:
     )
 
 
-def safe_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose texts no spreadsheet takes for formulas: those get an apostrophe in front.
-
-    Args:
-        table: Any; numbers are left alone.
-    """
-    texts = [name for name in table.columns if pd.api.types.is_string_dtype(table[name])]
-    return table.assign(**{str(name): table[name].map(_safe) for name in texts})
-
-
-def _safe(text: str) -> str:
-    return f"'{text}" if str(text).startswith(_FORMULA_STARTS) else text
-
-
-def _write_csv(table: pd.DataFrame, path: Path) -> None:
-    safe_cells(table).to_csv(path, index=False, encoding="utf-8", errors="backslashreplace")
-
-
 def _write_parquet(table: pd.DataFrame, path: Path) -> None:
     table.to_parquet(path, index=False)
 
 
 _WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
-    ".csv": _write_csv,
+    ".csv": write_csv,
     ".parquet": _write_parquet,
 }
 

@@ -31,7 +31,7 @@ from biomass_pipeline.config.loading import (
     load_config,
     parse_config,
 )
-from biomass_pipeline.config.record import differing, recorded
+from biomass_pipeline.config.record import differing, presentable, recorded
 from biomass_pipeline.config.sections import (
     BackboneConfig,
     CacheConfig,
@@ -78,5 +78,6 @@ __all__ = [
     "fingerprint",
     "load_config",
     "parse_config",
+    "presentable",
     "recorded",
 ]

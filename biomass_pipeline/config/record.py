@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from biomass_pipeline.config.sections import Config
+from biomass_pipeline.plain import all_without_secrets
 
 # How, where and when things run; where files are; searches, which recommend and decide nothing.
 _DECIDES_NOTHING: dict[str, bool | set[str]] = {
@@ -21,6 +22,15 @@ _DECIDES_NOTHING: dict[str, bool | set[str]] = {
 def recorded(config: Config) -> dict[str, Any]:
     """The part of a configuration that may decide a score, ready for JSON."""
     return config.model_dump(mode="json", exclude=_DECIDES_NOTHING)
+
+
+def presentable(config: Config) -> dict[str, Any]:
+    """A whole configuration as people may see it, ready for JSON: of URLs no secret is left."""
+    whole: dict[str, Any] = all_without_secrets(config.model_dump(mode="json"))
+    notify = whole["automation"]["notify"]
+    if notify["webhook"] is not None:
+        notify["webhook"] = "***"
+    return whole
 
 
 def differing(

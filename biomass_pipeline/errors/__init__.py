@@ -91,6 +91,7 @@ from biomass_pipeline.errors.project import (
     MissingConfigurationError,
     MissingInputError,
     NoRunError,
+    StrayNameError,
     UnknownModelError,
     UnknownWordError,
     UnreachableLocationError,
@@ -129,6 +130,7 @@ from biomass_pipeline.errors.store import (
     UnfinishedCacheError,
     UnlockableFolderError,
     UnreadableCacheError,
+    UnsafeCacheError,
     UnwritableCacheError,
 )
 
@@ -203,6 +205,7 @@ __all__ = [
     "StaleTilesError",
     "StrangeFeaturesError",
     "StrangerSiteError",
+    "StrayNameError",
     "StudyStorageError",
     "SubmissionColumnsError",
     "SubmissionIdsError",
@@ -235,6 +238,7 @@ __all__ = [
     "UnreadableFolderError",
     "UnreadableImageError",
     "UnreadableSiteError",
+    "UnsafeCacheError",
     "UnsettledAssetError",
     "UnsupportedReadingError",
     "UnsupportedTorchmilError",

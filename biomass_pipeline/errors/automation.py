@@ -1,6 +1,7 @@
 """Errors about what runs by itself, and about telling somebody."""
 
 from biomass_pipeline.errors.family import BiomassError
+from biomass_pipeline.plain import without_secrets
 
 
 class UnusableWebhookError(BiomassError):
@@ -29,7 +30,7 @@ class VanishedPhotosError(BiomassError):
 
     def __init__(self, location: str, *, n_known: int) -> None:
         super().__init__(
-            f"There is no photo in {location} any more; there were {n_known}. Nothing is run on "
-            f"an empty folder by itself: mount its disk again, or run `biomass run` if they are "
-            f"gone for good."
+            f"There is no photo in {without_secrets(location)} any more; there were {n_known}. "
+            f"Nothing is run on an empty folder by itself: mount its disk again, or run `biomass "
+            f"run` if they are gone for good."
         )

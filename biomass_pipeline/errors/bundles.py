@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from biomass_pipeline.errors.family import BiomassError
+from biomass_pipeline.plain import without_secrets
 
 _SHOWN = 10
 
@@ -96,8 +97,8 @@ class NoPhotosError(BiomassError):
 
     def __init__(self, location: str, *, why: str) -> None:
         super().__init__(
-            f"There is no photo to predict at {location}: {why}. Name a photo, a folder with "
-            f"photos, a glob in quotes, or a URL such as s3://bucket/photos."
+            f"There is no photo to predict at {without_secrets(location)}: {why}. Name "
+            f"a photo, a folder with photos, a glob in quotes, or a URL such as s3://bucket/photos."
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from biomass_pipeline.errors.family import BiomassError
+from biomass_pipeline.plain import without_secrets
 
 _SHOWN_ISSUES = 20
 
@@ -39,7 +40,7 @@ class UnreadableFolderError(BiomassError):
 
     def __init__(self, location: str, why: str) -> None:
         super().__init__(
-            f"{location} cannot be listed: {why}. Photos in it would be missed: "
+            f"{without_secrets(location)} cannot be listed: {why}. Photos in it would be missed: "
             f"mend its permissions, or point `data.images` elsewhere."
         )
 

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from biomass_pipeline.errors.family import BiomassError
+from biomass_pipeline.plain import without_secrets
+
+_SHOWN = 80
 
 
 class ConfigError(BiomassError):
@@ -28,7 +31,7 @@ class MissingInputError(BiomassError):
             else f"Set `{option}` in the configuration to an existing one, or run `biomass init` "
             f"to write a configuration for your data."
         )
-        super().__init__(f"There is no {what} at {location}. {advice}")
+        super().__init__(f"There is no {what} at {without_secrets(location)}. {advice}")
 
 
 class MissingConfigurationError(BiomassError):
@@ -41,6 +44,17 @@ class MissingConfigurationError(BiomassError):
             f"There is no configuration: no `--config`, no BIOMASS_CONFIG, and no biomass.yaml in "
             f"{folder}. Run `biomass init --images FOLDER --labels FILE` to write one for your "
             f"data, or `biomass demo` to try generated photos."
+        )
+
+
+class StrayNameError(BiomassError):
+    """What should name a folder below another one would lead out of it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name[:_SHOWN]!r} should be the name of one folder, such as a fingerprint, but would "
+            f"lead elsewhere, so nothing is read or written there. Find the file that states it "
+            f"(a cache that is attached, or `checkpoints/*.json` under the root), and delete it."
         )
 
 
@@ -63,8 +77,9 @@ class UnreachableLocationError(BiomassError):
 
     def __init__(self, location: str, why: str) -> None:
         super().__init__(
-            f"{location} cannot be reached: {why}. Use a path or a URL such as s3://bucket/photos; "
-            f"S3 and Google Storage come with `pip install 'biomass-pipeline[s3]'` or `[gs]`."
+            f"{without_secrets(location)} cannot be reached: {why}. Use a path or a URL such "
+            f"as s3://bucket/photos; S3 and Google Storage come with "
+            f"`pip install 'biomass-pipeline[s3]'` or `[gs]`."
         )
 
 

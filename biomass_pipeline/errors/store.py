@@ -50,6 +50,10 @@ class DamagedCacheError(BiomassError):
         )
 
 
+class UnsafeCacheError(DamagedCacheError):
+    """A file in the place of a feature cache would lead to other files, or to code."""
+
+
 class UnreadableCacheError(BiomassError):
     """A file in the place of a feature cache cannot be looked into; it may be undamaged."""
 

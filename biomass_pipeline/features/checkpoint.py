@@ -50,7 +50,7 @@ def read_state(path: Path) -> State:
         TypeError: It holds something else than tensors by name.
         Exception: What its reader raises; each format's has errors of its own.
     """
-    state: Any = load_state_dict(str(path))
+    state: Any = load_state_dict(str(path), weights_only=True)
     if not isinstance(state, dict) or not state:
         msg = "no tensors by name"
         raise TypeError(msg)

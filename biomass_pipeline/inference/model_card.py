@@ -10,6 +10,7 @@ from biomass_pipeline import __version__
 from biomass_pipeline.config import DataConfig, TilingConfig
 from biomass_pipeline.features import list_backbones
 from biomass_pipeline.features.naming import DINOV3_LICENCE, DINOV3_TERMS, licence_of
+from biomass_pipeline.plain import markdown_cell, markdown_sentence
 
 _TIMM = "timm:"
 _NO_SCORES = (
@@ -284,16 +285,12 @@ def _summary(column: NDArray[np.float64]) -> tuple[float, ...]:
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of text in Markdown."""
     lines = [list(columns), ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return "\n".join("| " + " | ".join(map(markdown_cell, line)) + " |" for line in lines)
 
 
 def bullets(lines: Sequence[str]) -> str:
     """A list in Markdown."""
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {markdown_sentence(line)}" for line in lines)
 
 
 def _number(value: float | None) -> str:

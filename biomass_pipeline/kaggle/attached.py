@@ -11,6 +11,7 @@ from biomass_pipeline.config import BackboneConfig, Config, parse_config
 from biomass_pipeline.errors import BiomassError, ConfigError, StaleCacheError
 from biomass_pipeline.features.registry import source_of
 from biomass_pipeline.kaggle.tree import TEST, TRAIN, Tree
+from biomass_pipeline.layout import plain_name
 from biomass_pipeline.store import FeatureCache, Stamp, open_cache
 
 _SETTINGS = "SETTINGS"
@@ -103,7 +104,7 @@ def _look(path: Path, stamp: Stamp) -> _Look:
     except BiomassError as error:
         return _Look(path, problem=str(error))
     try:
-        cache = open_cache(path, found)
+        cache = open_cache(path, plain_name(found))
     except BiomassError as error:
         return _Look(path, problem=str(error))
     there = cache.stamp()

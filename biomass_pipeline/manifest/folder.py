@@ -14,6 +14,7 @@ import fsspec
 from fsspec.utils import glob_translate
 
 from biomass_pipeline.errors import MissingInputError, UnreadableFolderError
+from biomass_pipeline.manifest.confinement import check_inside, check_links
 from biomass_pipeline.manifest.location import file_system
 from biomass_pipeline.manifest.settling import Settling, modified_s
 
@@ -107,7 +108,12 @@ class ImageFolder:
         return sorted(found, key=lambda file: file.path)
 
     def open(self, path: str) -> BinaryIO:
-        """Open one photo for reading, by its path in the folder."""
+        """Open one photo for reading, by its path in the folder.
+
+        Raises:
+            OSError: It cannot be read; among them, that its path leads out of the folder.
+        """
+        check_inside(path)
         return self._storage.open(path)
 
     def read(self, path: str) -> bytes:
@@ -168,6 +174,7 @@ class _LocalStorage:
         yield from _Walk(self._root, settling).below("", depth=depth)
 
     def open(self, path: str) -> BinaryIO:
+        check_links(self._root, path)
         return open(self._root / path, "rb", opener=_opened_file)
 
 

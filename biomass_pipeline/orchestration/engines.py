@@ -7,6 +7,7 @@ the name by which its storage makes engines is replaced, here and nowhere else; 
 names the versions that it is known to work on.
 """
 
+import logging
 import os
 from collections import OrderedDict
 from collections.abc import Callable
@@ -28,7 +29,7 @@ _MOST_KEPT = 8
 def keep_engines() -> None:
     """From now on, Dagster's SQLite storage opens each of its files once in this process."""
     for module in _USERS:
-        module.create_engine = _kept
+        module.create_engine = _kept  # type: ignore[attr-defined]  # imported there, not exported
 
 
 class KeptPool(QueuePool):
@@ -44,6 +45,11 @@ class KeptPool(QueuePool):
     def close(self) -> None:
         """Close every connection that is not in use."""
         super().dispose()
+
+
+# SQLAlchemy names a pool's logger by its class. As one of ours it would be shown with the run: that
+# is, be written through the very storage that is about to write.
+logging.getLogger(f"{KeptPool.__module__}.{KeptPool.__qualname__}").propagate = False
 
 
 @dataclass

@@ -9,7 +9,8 @@ import pandas as pd
 import yaml
 
 from biomass_pipeline import __version__
-from biomass_pipeline.config import Config, DataConfig
+from biomass_pipeline.config import Config, DataConfig, presentable
+from biomass_pipeline.plain import markdown_cell, markdown_sentence
 from biomass_pipeline.reporting.album import Album
 from biomass_pipeline.reporting.audit import audit_data
 from biomass_pipeline.reporting.cards import data_card, model_card
@@ -36,7 +37,7 @@ from biomass_pipeline.reporting.sections import (
     tuning_section,
     worst_section,
 )
-from biomass_pipeline.reporting.table import MAX_ROWS, count, markdown_cell, share, text_table
+from biomass_pipeline.reporting.table import MAX_ROWS, count, share, text_table
 from biomass_pipeline.reporting.worst_maps import WorstMaps
 
 
@@ -194,6 +195,7 @@ def _rendered(template: str, shown: Mapping[str, Any], *, escape: bool) -> str:
         lstrip_blocks=True,
     )
     environment.filters["cell"] = markdown_cell
+    environment.filters["said"] = markdown_sentence
     text = environment.get_template(template).render(**shown)
     # A file's name may hold bytes that are no text; the page shows them as escapes.
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -240,9 +242,7 @@ def _results(inputs: ReportInputs, scores: Scores) -> dict[str, object]:
 
 def _circumstances(inputs: ReportInputs) -> dict[str, object]:
     warnings, photos = list(inputs.label_warnings), summarize_photos(inputs.manifest)
-    configuration = yaml.safe_dump(
-        inputs.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True
-    )
+    configuration = yaml.safe_dump(presentable(inputs.config), sort_keys=False, allow_unicode=True)
     return {
         "photos": photos,
         "quarantined": _quarantined(photos),

@@ -114,12 +114,6 @@ def spoken_group(group: str) -> str:
     return ", ".join(part.partition("=")[2] or part for part in group.split("|"))
 
 
-def markdown_cell(text: object) -> str:
-    """A cell's text as it may stand in a Markdown table: nothing in it is markup."""
-    plain = str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
-    return plain.replace("&", "&amp;").replace("<", "&lt;")
-
-
 def _signed(text: str) -> str:
     """With a true minus sign, and none before a zero."""
     if not text.strip("-0." + _THIN):

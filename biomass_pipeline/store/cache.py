@@ -28,14 +28,16 @@ class FeatureCache:
             return _feature_set(file, file["features"][...])
 
     def memory_map(self) -> FeatureSet:
-        """The fold with its features left on disk, paged in as they are used."""
+        """The fold with its features left on disk, paged in as they are used.
+
+        Those of a file made elsewhere may lie in chunks, and are then read into memory.
+        """
         with opened(self.path, self.fingerprint) as file:
             data = file["features"]
-            if data.size == 0:
+            place = data.id.get_offset()
+            if data.size == 0 or place is None:
                 return _feature_set(file, data[...])
-            mapped = np.memmap(
-                self.path, data.dtype, mode="r", offset=data.id.get_offset(), shape=data.shape
-            )
+            mapped = np.memmap(self.path, data.dtype, mode="r", offset=place, shape=data.shape)
             return _feature_set(file, mapped)
 
     def bag(self, index: int) -> NDArray[Any]:

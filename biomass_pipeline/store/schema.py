@@ -23,6 +23,7 @@ from biomass_pipeline.store.checks import (
     attributes_crc32,
     quarantine_crc32,
 )
+from biomass_pipeline.store.confinement import check_confined
 from biomass_pipeline.store.contents import SCHEMA_VERSION, FoldContents, Quarantined, Stamp
 from biomass_pipeline.store.structure import is_sound, make_room, seal
 from biomass_pipeline.store.superblock import is_truncated
@@ -76,27 +77,17 @@ def opened(path: Path, fingerprint: str) -> Iterator[h5py.File]:
     Raises:
         MissingCacheError: There is no such file.
         UnreadableCacheError: The system does not let it be read.
+        UnsafeCacheError: It leads to other files or to code; none of them was opened.
         DamagedCacheError: It is not a cache of a known schema, or HDF5 cannot read it.
         StaleCacheError: It was made by another extraction.
     """
-    try:
-        truncated = is_truncated(path)
-    except (FileNotFoundError, NotADirectoryError):
-        raise MissingCacheError(path) from None
-    except OSError as error:
-        why = os.strerror(error.errno or 0).lower()
-        raise UnreadableCacheError(path, why=why) from error
-    if truncated:
-        raise DamagedCacheError(path, "it is shorter than it says")
+    _check_length(path)
     try:
         file = h5py.File(path, "r", libver="latest", swmr=_grows(path))
-        sound = is_sound(path, file)
-        attributes = dict(file.attrs) if sound else {}
     except _UNREADABLE as error:
         raise DamagedCacheError(path, f"HDF5 cannot open it ({error})") from None
     with file:
-        if not sound:
-            raise DamagedCacheError(path, "its structure is not what was written")
+        attributes = _sound_attributes(path, file)
         _check_attributes(path, attributes, fingerprint)
         try:
             yield file
@@ -163,6 +154,31 @@ def read_notes(file: h5py.File) -> dict[str, str]:
         QUARANTINE_CHECK,
     }
     return {name: str(value) for name, value in file.attrs.items() if name not in known}
+
+
+def _check_length(path: Path) -> None:
+    try:
+        truncated = is_truncated(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingCacheError(path) from None
+    except OSError as error:
+        why = os.strerror(error.errno or 0).lower()
+        raise UnreadableCacheError(path, why=why) from error
+    if truncated:
+        raise DamagedCacheError(path, "it is shorter than it says")
+
+
+def _sound_attributes(path: Path, file: h5py.File) -> dict[str, Any]:
+    """The attributes of a file that leads nowhere else and has the structure it was given."""
+    try:
+        check_confined(path, file)
+        sound = is_sound(path, file)
+        attributes = dict(file.attrs) if sound else {}
+    except _UNREADABLE as error:
+        raise DamagedCacheError(path, f"HDF5 cannot open it ({error})") from None
+    if not sound:
+        raise DamagedCacheError(path, "its structure is not what was written")
+    return attributes
 
 
 def _check_attributes(path: Path, attributes: Mapping[str, Any], fingerprint: str) -> None:

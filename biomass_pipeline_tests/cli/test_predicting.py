@@ -3,7 +3,6 @@
 import pandas as pd
 import pytest
 
-from biomass_pipeline.cli.predicting import safe_cells
 from biomass_pipeline.inference.bundle import save_bundle
 from biomass_pipeline_tests.inference.meadow import build_meadow, photo
 
@@ -150,11 +149,6 @@ def test_a_folders_name_is_made_safe_too(predict, tmp_path):
     photo(tmp_path / "photos" / "=cmd" / "one.png", green=40)
     predict("photos", "--by", "folder")
     assert pd.read_csv("out.csv")["group"].unique().tolist() == ["'=cmd"]
-
-
-def test_numbers_are_left_alone():
-    table = pd.DataFrame({"name": ["-a"], "value": [-1.5]})
-    assert safe_cells(table).to_dict("list") == {"name": ["'-a"], "value": [-1.5]}
 
 
 def test_a_terminal_gets_a_bar(monkeypatch, predict, meadow, tmp_path):

@@ -6,7 +6,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-BESIDE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docker/README.md", "data/README.md")
+BESIDE = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
+    *("docker/README.md", "data/README.md"),
+)
 
 _FENCE = re.compile(
     r"(?ms)^(?P<indent> *)(?:<!-- not run: (?P<reason>[^\n]*?) -->\n+ *)?```(?P<language>[^\n]*)\n"

@@ -1,7 +1,9 @@
 """What is attached: settings with the data's places, and which caches can be used, and why not."""
 
+import shutil
 from dataclasses import replace
 
+import h5py
 import pytest
 
 from biomass_pipeline.errors import AttachedInputError, ConfigError
@@ -117,3 +119,17 @@ def test_a_file_that_is_no_cache_is_told(made, tmp_path):
     found = look_at_caches([tmp_path / "fold_0.h5"], stamp, other_versions=True)
     assert found.caches == ()
     assert found.remarks[0].startswith("not used: ")
+
+
+def test_a_cache_whose_fingerprint_leads_out_of_the_folder_is_not_used(made, tmp_path):
+    """It would be copied to where its fingerprint says."""
+    stamp, _, theirs = made
+    path = tmp_path / "fold_0.h5"
+    shutil.copyfile(theirs[0], path)
+    with h5py.File(path, "r+", libver="latest") as file:
+        file.attrs["extraction_fingerprint"] = "../../elsewhere"
+        del file.attrs["attributes_crc32"]
+        del file["structure_check"]
+    found = look_at_caches([path], stamp, other_versions=True)
+    assert (found.extraction, found.caches) == (stamp.fingerprint, ())
+    assert "'../../elsewhere' should be the name of one folder" in found.remarks[0]

@@ -1,6 +1,7 @@
 """Dagster's SQLite files are opened once by a process, and what is asked of them stays true."""
 
 import inspect
+import logging
 import os
 import sqlite3
 from pathlib import Path
@@ -120,6 +121,27 @@ def test_files_of_the_past_are_closed(engines, tmp_path):
         fill(engines(f"sqlite:///{tmp_path}/{k}.db"), k)
         counts.append(descriptors())
     assert counts[-1] == counts[9]
+
+
+def test_closing_says_nothing_that_would_be_written_through_what_is_being_closed(engines, tmp_path):
+    """What our loggers say during a run, Dagster writes by these engines, under its own lock."""
+    said = []
+
+    class Listener(logging.Handler):
+        def emit(self, record):
+            said.append(record.getMessage())
+
+    logger, listener = logging.getLogger("biomass_pipeline"), Listener(level=0)
+    before = logger.level
+    logger.addHandler(listener)
+    logger.setLevel(logging.DEBUG)
+    try:
+        for k in range(20):
+            fill(engines(f"sqlite:///{tmp_path}/{k}.db"), k)
+    finally:
+        logger.removeHandler(listener)
+        logger.setLevel(before)
+    assert said == []
 
 
 def test_a_fork_neither_uses_nor_closes_what_its_parent_has_open(engines, url):

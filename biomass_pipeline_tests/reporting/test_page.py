@@ -14,10 +14,12 @@ import yaml
 from PIL import Image
 
 from biomass_pipeline.config import (
+    AutomationConfig,
     BackboneConfig,
     Config,
     DataConfig,
     EvaluationConfig,
+    NotifyConfig,
     TargetConfig,
 )
 from biomass_pipeline.evaluation import Selection, evaluate
@@ -403,6 +405,40 @@ def test_a_file_name_that_is_no_text_can_still_be_written():
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_no_secret_of_the_configuration_is_on_the_page():
+    settings = {
+        "data": FRACTION.data.model_copy(update={"images": "sftp://me:pa55@farm.example/photos"}),
+        "automation": AutomationConfig(notify=NotifyConfig(webhook="https://farm.example/pa55")),
+    }
+    found = make_report(inputs(FRACTION.model_copy(update=settings)))
+
+    assert "pa55" not in found.page
+    assert not [name for name, content in found.beside().items() if b"pa55" in content]
+    assert "sftp://***@farm.example/photos" in found.page
+    assert "webhook: &#39;***&#39;" in found.page
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_markdown_holds_names_as_text_too():
+    link, picture = "[a](https://farm.example/seen)", "![b](https://farm.example/seen.png)"
+    quarantined = [(f"{link}|`x`.jpg", picture)]
+    found = make_report(
+        inputs(
+            FRACTION,
+            manifest=manifest(quarantined=quarantined),
+            label_warnings=[f"{picture}\n# {link}"],
+            notes=[f"{NASTY} {link}"],
+        )
+    )
+
+    text = found.texts["report.md"]
+    assert not re.search(r"(?<!\\)\]\(https", text)
+    assert "<script" not in text
+    assert "\n# [" not in text
+    assert "| \\[a\\](https://farm.example/seen)\\|\\`x\\`.jpg |" in text
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_notes_come_before_the_scores():
     page = render_report(inputs(FRACTION, notes=["RANDOM WEIGHTS: for tests only."]))
 
@@ -478,7 +514,7 @@ class Sign:
 
 
 ALARMS = [
-    Sign("shuffled_labels", raised=False, sentence="No better than the floor."),
+    Sign("shuffled_labels", raised=False, sentence="Not looked at: run `biomass <all>`."),
     Sign("gap", raised=True, sentence=NASTY),
 ]
 
@@ -524,7 +560,8 @@ def test_a_raised_alarm_is_told_before_the_scores_and_stays_text():
     head = page[: page.index('id="scores"')]
     assert "Gap." in Page(head).text
     assert "Shuffled labels" not in head
-    assert "Shuffled labels." in Page(page).text
+    assert "Shuffled labels. Not looked at: run biomass <all>." in Page(page).text
+    assert "<code>biomass &lt;all&gt;</code>" in page
     assert "<script" not in page
 
 

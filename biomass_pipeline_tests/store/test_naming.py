@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from biomass_pipeline.errors import StrayNameError
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.store import all_cache_files, fold_of, part_name
 from biomass_pipeline.store.naming import NO_FOLD, cache_files
@@ -43,3 +44,17 @@ def test_folds_come_first_and_strangers_not_at_all(tmp_path):
 
 def test_people_are_told_of_unlabelled_photos():
     assert (part_name(2), part_name(None)) == ("fold 2", "unlabelled photos")
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../../etc", "a/b", "/etc", "a\\b", "a\0b"])
+def test_no_fingerprint_leads_out_of_its_folder(name):
+    """Fingerprints are read from caches and from `checkpoints/*.json`, which others may write."""
+    layout = Layout(Path("root"))
+    for path in (
+        lambda: layout.features(name),
+        lambda: layout.feature_cache(name, 0),
+        lambda: layout.checkpoint(name, 0),
+        lambda: layout.partitioned_table("protocol_predictions", name),
+    ):
+        with pytest.raises(StrayNameError, match="should be the name of one folder"):
+            path()
