@@ -6,11 +6,11 @@ collects garbage at that moment, pictures are freed in the midst of libvips, and
 
 import os
 from functools import cache
-from types import ModuleType
+from typing import Any
 
 
 @cache
-def libvips() -> ModuleType:
+def libvips() -> Any:  # noqa: ANN401  # it has no types
     """The module `pyvips`, imported at first use: a run of ordinary photos needs no libvips."""
     # Read once, as libvips starts: it then drops warnings, where nobody else asks for them.
     os.environ.setdefault("VIPS_WARNING", "1")
