@@ -131,8 +131,8 @@ def test_a_backfill_of_all_folds_makes_one_run_a_fold_and_a_stopped_one_goes_on(
 
     # Stop one that embeds: what reached the disk stays.
     stack.wait(lambda: embedded(log) >= BATCH, seconds=60, what="first batch")
-    started = [run for run in by_fold.values() if status(stack, run["runId"]) == "STARTED"]
-    stopped = next(run["runId"] for run in started if holds_the_device(farm, run["runId"]))
+    runs = [run["runId"] for run in by_fold.values()]
+    stopped = stack.wait(lambda: at_work(farm, runs), seconds=60, what="a run that embeds")
     answer = stack.ask(TERMINATE, id=stopped)["terminateRun"]
     assert answer["__typename"] == "TerminateRunSuccess", answer
     stack.wait(lambda: status(stack, stopped) == "CANCELED", seconds=300, what="end of the run")
@@ -177,6 +177,11 @@ def runs_of(stack, backfill_id, count):
 
 def status(stack, run_id):
     return stack.ask(RUN, id=run_id)["runOrError"]["status"]
+
+
+def at_work(farm, runs):
+    """The run that has the device; none while one ends and the next begins."""
+    return next((run for run in runs if holds_the_device(farm, run)), None)
 
 
 def holds_the_device(farm, run_id):
