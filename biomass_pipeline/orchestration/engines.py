@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
@@ -69,7 +69,7 @@ class KeptEngines:
 
     def __init__(self, make: Callable[..., Engine] = create_engine) -> None:
         self._make = make
-        self._lock = Lock()
+        self._lock = RLock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         # A connection that goes with a fork must neither be used nor closed by the child: SQLite's
         # locks belong to the process. Nor may the child wait for a lock that is held elsewhere.
@@ -107,7 +107,7 @@ class KeptEngines:
     def _begin_anew(self) -> None:
         self._inherited.append(self._kept)
         self._kept = OrderedDict()
-        self._lock = Lock()
+        self._lock = RLock()
 
 
 def _inode(url: str) -> int | None:

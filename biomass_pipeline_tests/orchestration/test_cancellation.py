@@ -37,7 +37,7 @@ def started(farm, log, *words, pause_s):
     )
 
 
-def stopped(process, number, *, when, seconds=90):
+def stopped(process, number, *, when, seconds=300):
     """Send a signal as soon as something is so; the exit code and what was said."""
     deadline = time.monotonic() + seconds
     while not when():
@@ -45,7 +45,7 @@ def stopped(process, number, *, when, seconds=90):
         assert time.monotonic() < deadline, "nothing to stop"
         time.sleep(0.02)
     process.send_signal(number)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=300)
     return process.returncode, said
 
 
@@ -76,7 +76,7 @@ def test_extraction_and_training_go_on_where_they_were_stopped(tmp_path):
     assert_nothing_is_held(layout)
 
     last = started(farm, log, "--select", "mil_checkpoint", "--fold", "0", pause_s=0)
-    said, _ = last.communicate(timeout=120)
+    said, _ = last.communicate(timeout=300)
     assert last.returncode == 0, said
     assert embedded(log) <= N_TILES + 2 * BATCH
     assert any("goes on from epoch" in line for line in newest_log(layout))

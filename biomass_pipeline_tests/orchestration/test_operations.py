@@ -112,7 +112,7 @@ def resident_bytes(process):
 
 def test_webserver_and_daemon_are_small_and_every_daemon_is_well(stack):
     assert stack.assets()
-    kinds = stack.wait(stack.daemons, seconds=60, what="daemon")
+    kinds = stack.wait(stack.daemons, seconds=300, what="daemon")
     assert {"SCHEDULER", "SENSOR", "BACKFILL", "QUEUED_RUN_COORDINATOR", "MONITORING"} <= kinds
     code, web, daemon = (resident_bytes(process) for process in stack.processes)
     print(f"\ncode {code / MIB:.0f}, web {web / MIB:.0f}, daemon {daemon / MIB:.0f} MiB")  # noqa: T201  # with -s
@@ -126,24 +126,24 @@ def test_a_backfill_of_all_folds_makes_one_run_a_fold_and_a_stopped_one_goes_on(
     stack.launch("observe")
     stack.launch("prepare")
     first = backfill(stack, ["patch_index", "feature_cache"])
-    by_fold = stack.wait(lambda: runs_of(stack, first, 3), seconds=60, what="three runs")
+    by_fold = stack.wait(lambda: runs_of(stack, first, 3), seconds=300, what="three runs")
     assert sorted(by_fold) == FOLDS
 
     # Stop one that embeds: what reached the disk stays.
-    stack.wait(lambda: embedded(log) >= BATCH, seconds=60, what="first batch")
+    stack.wait(lambda: embedded(log) >= BATCH, seconds=300, what="first batch")
     runs = [run["runId"] for run in by_fold.values()]
-    stopped = stack.wait(lambda: at_work(farm, runs), seconds=60, what="a run that embeds")
+    stopped = stack.wait(lambda: at_work(farm, runs), seconds=300, what="a run that embeds")
     answer = stack.ask(TERMINATE, id=stopped)["terminateRun"]
     assert answer["__typename"] == "TerminateRunSuccess", answer
     stack.wait(lambda: status(stack, stopped) == "CANCELED", seconds=300, what="end of the run")
     assert embedded(log) < N_TILES
-    stack.wait(lambda: ended(stack, first), seconds=600, what="end of the backfill")
+    stack.wait(lambda: ended(stack, first), seconds=3000, what="end of the backfill")
     states = sorted(run["status"] for run in runs_of(stack, first, 3).values())
     assert states == ["CANCELED", "SUCCESS", "SUCCESS"]
 
     # Again, all folds by one click: no row that was written is embedded again.
     again = backfill(stack, ["feature_cache"])
-    stack.wait(lambda: ended(stack, again) == "COMPLETED_SUCCESS", seconds=600, what="the rest")
+    stack.wait(lambda: ended(stack, again) == "COMPLETED_SUCCESS", seconds=3000, what="the rest")
     assert sorted(runs_of(stack, again, 3)) == FOLDS
     assert N_TILES <= embedded(log) <= N_TILES + 2 * BATCH
 

@@ -99,6 +99,7 @@ def same(one, other):
     if isinstance(one, Cache):
         return bool((one.load().features == other.load().features).all())
     if isinstance(one, Report):
-        return one.beside() == other.beside()
+        # Page and texts say how long each stage took.
+        return one.beside().keys() == other.beside().keys()
     assert isinstance(one, str | dict | CheckpointHandle)
     return one == other
