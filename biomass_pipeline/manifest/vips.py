@@ -6,7 +6,16 @@ collects garbage at that moment, pictures are freed in the midst of libvips, and
 
 import os
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
+
+
+def has_libvips() -> bool:
+    """Whether it is installed here."""
+    try:
+        return find_spec("pyvips") is not None
+    except (ImportError, ValueError):  # hidden from whoever asks
+        return False
 
 
 @cache

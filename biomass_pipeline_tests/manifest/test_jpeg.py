@@ -1,6 +1,7 @@
 """A JPEG that ends early is refused, whatever a decoder would fill it up with."""
 
 import struct
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
@@ -72,6 +73,22 @@ def test_photos_that_are_read_at_once_do_not_hide_what_others_lack():
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: reason(cut, stream_above_px=100), range(60)))
     assert set(found) == {"truncated"}
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 7), (9, 17)])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_a_tiny_photo_is_read(size, options):
+    tiny = encode(Image.new("RGB", size, (128, 128, 128)), "JPEG", **options)
+    assert decode(tiny, max_pixels=10**9).shape == (*size[::-1], 3)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_without_libvips_whole_photos_are_read(monkeypatch, options):
+    """As in a kernel of Kaggle: `None` in its place makes importing it fail."""
+    monkeypatch.setitem(sys.modules, "pyvips", None)
+    libvips.cache_clear()
+    grey = encode(Image.new("RGB", (56, 40), (128, 128, 128)), "JPEG", **options)
+    assert decode(grey, max_pixels=10**9).shape == (40, 56, 3)
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png"])
