@@ -8,6 +8,7 @@ of Kaggle, the decoder's own verdict has to do.
 
 import os
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -22,6 +23,8 @@ _BLOCK_PX: Final = 8
 _FILLED: Final = (127, 128)
 _MISSING: Final = "premature end"
 _TRIES: Final = 9
+# What libvips says of one file must not be taken for what it says of another.
+_ONE_AT_A_TIME: Final = Lock()
 
 
 def check_length(stream: BinaryIO, size_px: tuple[int, int]) -> None:
@@ -84,9 +87,10 @@ class _Complaint:
 
 def _complaint(path: str) -> _Complaint:
     pyvips = libvips()
-    image = pyvips.Image.jpegload(path, access="sequential", fail_on="warning", unlimited=True)
-    try:
-        image.avg()
-    except pyvips.Error as error:
-        return _Complaint(made=True, what=str(error).partition("\n")[2].strip())
+    with _ONE_AT_A_TIME:
+        image = pyvips.Image.jpegload(path, access="sequential", fail_on="warning", unlimited=True)
+        try:
+            image.avg()
+        except pyvips.Error as error:
+            return _Complaint(made=True, what=str(error).partition("\n")[2].strip())
     return _Complaint(made=False)
