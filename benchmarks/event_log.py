@@ -21,7 +21,7 @@ from verdicts import finish
 
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.orchestration import open_instance
-from biomass_pipeline.orchestration.engines import keep_engines
+from biomass_pipeline.orchestration.connections import keep_connections
 
 N_ASSETS, N_ROUNDS, N_LOOKS = 20, 5, 20
 STORAGES = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("result", nargs="?", type=Path)
     result: Path | None = parser.parse_args().result
-    ways = {"once": keep_engines, "each query": as_dagster_does}
+    ways = {"once": keep_connections, "each query": as_dagster_does}
     runs: dict[str, list[float]] = {way: [] for way in ways}
     looks: dict[str, list[float]] = {way: [] for way in ways}
     with TemporaryDirectory() as folder, open_instance(Layout(Path(folder))) as instance:

@@ -1,10 +1,10 @@
 """What `workspace.yaml` loads: the graph of `BIOMASS_CONFIG`, `biomass.yaml` or the demo."""
 
 from biomass_pipeline.orchestration import build_definitions, build_resources
-from biomass_pipeline.orchestration.engines import keep_engines
+from biomass_pipeline.orchestration.connections import keep_connections
 from biomass_pipeline.project import Project
 
-keep_engines()
+keep_connections()
 _project = Project.open()
 
 # Nobody watches these runs: what is still being written is left alone.

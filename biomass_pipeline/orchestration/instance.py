@@ -10,7 +10,7 @@ import yaml
 
 from biomass_pipeline import __version__
 from biomass_pipeline.layout import Layout
-from biomass_pipeline.orchestration.engines import keep_engines
+from biomass_pipeline.orchestration.connections import keep_connections
 from biomass_pipeline.whole import write_whole
 
 _DAY_S = 24 * 60 * 60
@@ -77,7 +77,7 @@ def open_instance(layout: Layout) -> dg.DagsterInstance:
     It is opened here, by one process, before any server is started: several processes that open a
     fresh one at once corrupt it.
     """
-    keep_engines()
+    keep_connections()
     home = layout.dagster_home
     own = home / _FOR_VERBS
     home.mkdir(parents=True, exist_ok=True)

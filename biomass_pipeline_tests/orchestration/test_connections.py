@@ -15,20 +15,20 @@ from sqlalchemy import text
 
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.orchestration import open_instance
-from biomass_pipeline.orchestration.engines import KeptEngines
+from biomass_pipeline.orchestration.connections import KeptConnections
 
 # The minor versions on which every test of this file was seen to pass.
 KNOWN_ON = ("1.13.",)
 ADVICE = (
-    f"Dagster {dg.__version__} is not one of {KNOWN_ON}x, on which orchestration/engines.py is "
+    f"Dagster {dg.__version__} is not one of {KNOWN_ON}x, on which orchestration/connections.py is "
     "known to work: it replaces `create_engine` in Dagster's SQLite storages. If every other test "
-    "of this file passes, add the version to KNOWN_ON; else mend engines.py, which alone does this."
+    "of this file passes, add the version to KNOWN_ON; else mend connections.py, which alone does this."
 )
 
 
 @pytest.fixture
 def engines():
-    return KeptEngines()
+    return KeptConnections()
 
 
 @pytest.fixture

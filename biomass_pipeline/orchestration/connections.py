@@ -26,7 +26,7 @@ _USERS = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
 _MOST_KEPT = 8
 
 
-def keep_engines() -> None:
+def keep_connections() -> None:
     """From now on, Dagster's SQLite storage opens each of its files once in this process."""
     for module in _USERS:
         module.create_engine = _kept  # type: ignore[attr-defined]  # imported there, not exported
@@ -60,7 +60,7 @@ class _Kept:
     inode: int | None
 
 
-class KeptEngines:
+class KeptConnections:
     """An engine a file, for as long as it is the same file; the latest used ones are kept.
 
     Args:
@@ -117,4 +117,4 @@ def _inode(url: str) -> int | None:
         return None
 
 
-_kept = KeptEngines()
+_kept = KeptConnections()
