@@ -22,7 +22,7 @@ KNOWN_ON = ("1.13.",)
 ADVICE = (
     f"Dagster {dg.__version__} is not one of {KNOWN_ON}x, on which orchestration/connections.py is "
     "known to work: it replaces `create_engine` in Dagster's SQLite storages. If every other test "
-    "of this file passes, add the version to KNOWN_ON; else mend connections.py, which alone does this."
+    "of this file passes, add the version to KNOWN_ON; else mend connections.py, which does it."
 )
 
 
