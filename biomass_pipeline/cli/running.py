@@ -28,6 +28,7 @@ from biomass_pipeline.synthetic import SyntheticSpec, write_photos
 DEMO_FOLDER = Path("data/demo")
 DEMO_SPEC = SyntheticSpec()
 _QUARANTINED = 3
+_COMPLETE = (0, _QUARANTINED)
 _SHOWN = 10
 
 
@@ -93,7 +94,7 @@ def run_report(
 ) -> int:
     """Bring the report and what it needs up to date; for a paper, also its figures as vectors."""
     code = run_stale(config, overrides, as_json=as_json)
-    if figures:
+    if figures and code in _COMPLETE:
         files = write_figures(open_project(config, overrides))
         console = open_console(stderr=as_json)
         console.print(f"Figures: {len(files)} in {files[0].parent}", markup=False)

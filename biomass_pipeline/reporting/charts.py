@@ -169,5 +169,5 @@ def _colour(kind: Kind) -> "alt.Color":
 
     legend = alt.Legend(orient="bottom", columns=4, symbolLimit=24, symbolOpacity=1)
     if kind in {Kind.NUMBER, Kind.DATE}:
-        legend = alt.Legend(orient="bottom", gradientLength=240)
+        legend = alt.Legend(orient="bottom", type="gradient", gradientLength=240)
     return alt.Color(f"colour:{_TYPES[kind][0].upper()}", title=COLOUR, legend=legend)

@@ -96,6 +96,8 @@ def _against_ridge(
     if contest is None or contest.p_value is None:
         return _by_score_alone(model, found, ridge)
     it = "It" if found > ridge else subject_of(model)
+    if contest.low == contest.difference == contest.high == 0:
+        return f"{it} {_outcome(contest, ridge)}"
     return f"{it} {_outcome(contest, ridge)} {_odds(contest, data)}{_effect(contest, data)}"
 
 

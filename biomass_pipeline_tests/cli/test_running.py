@@ -40,6 +40,25 @@ class TestOnAFinishedFarm:
         assert ended.code == 0
         assert str(done.folder / "artefacts/report/report.html") in ended.out
 
+    def test_for_a_paper_each_figure_is_written_as_vectors(self, biomass, done):
+        folder = done.folder / "artefacts" / "report" / "figures"
+        pictures = {file.stem for file in folder.glob("*.png")}
+        ended = biomass("report", "--figures")
+        assert ended.code == 0
+        assert pictures
+        for suffix, start in ((".svg", b"<?xml"), (".pdf", b"%PDF-")):
+            files = {file.stem: file.read_bytes() for file in folder.glob(f"*{suffix}")}
+            assert files.keys() == pictures
+            assert all(content.startswith(start) for content in files.values())
+        assert f"Figures: {2 * len(pictures)} in {folder}" in ended.flat
+
+    def test_a_report_that_could_not_be_made_gets_no_figures(self, biomass, done):
+        for photo in (done.folder / "photos").glob("*.png"):
+            photo.write_bytes(b"")
+        ended = biomass("report", "--figures")
+        assert ended.code == 1
+        assert not list((done.folder / "artefacts" / "report" / "figures").glob("*.pdf"))
+
     def test_a_field_can_be_overridden_for_one_run(self, biomass):
         words = ("--set", "training.ridge.clip=3.0", "--select", "ridge_baseline")
         ended = biomass("run", "--json", "--fold", "1", *words)

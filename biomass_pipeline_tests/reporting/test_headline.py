@@ -139,6 +139,12 @@ def test_what_chance_may_explain_is_not_sold_as_better(difference, p_value, word
     assert words in against_ridge(0.8 + difference, contest(difference, p_value))
 
 
+def test_models_that_predict_the_same_are_not_weighed_by_chance():
+    same = Contest("auto", "ridge", 0.0, 0.0, 0.0, 1.0, 0.0)
+
+    assert against_ridge(0.8, same, model="auto").endswith("it predicts the same.")
+
+
 @pytest.mark.parametrize(
     ("effect", "word"),
     [(0.1, "negligible"), (-0.3, "small"), (0.6, "medium"), (1.2, "large")],
