@@ -42,6 +42,8 @@ _TYPES: Final = {
     Kind.NUMBER: "quantitative",
     Kind.DATE: "temporal",
 }
+# Their values stand in the legend one by one.
+_NAMED: Final = frozenset({Kind.CATEGORY, Kind.ORDER})
 
 
 def scatter_spec(kind: Kind) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def scatter_spec(kind: Kind) -> dict[str, Any]:
             y=alt.Y("low:Q", scale=scale),
             y2="high:Q",
             color=colour,
-            opacity=alt.condition(picked, alt.value(0.4), alt.value(0.03)),
+            opacity=_opacity(picked, kind, shown=0.4, faded=0.03),
         )
     )
     photos = (
@@ -81,10 +83,11 @@ def scatter_spec(kind: Kind) -> dict[str, Any]:
             x=measured,
             y=predicted,
             color=colour,
-            opacity=alt.condition(picked, alt.value(1), alt.value(0.06)),
+            opacity=_opacity(picked, kind, shown=1, faded=0.06),
         )
-        .add_params(picked)
     )
+    if kind in _NAMED:
+        photos = photos.add_params(picked)
     layers = alt.layer(agreement, intervals, photos, _chosen().encode(x=measured, y=predicted))
     at = alt.param(name=_AT, value="")
     return as_wide_as_there_is_room(
@@ -164,10 +167,19 @@ def _chosen() -> "alt.Chart":
     return chart
 
 
+def _opacity(picked: "alt.Parameter", kind: Kind, *, shown: float, faded: float) -> Any:  # noqa: ANN401  # Altair has a type for each case
+    """Of what was picked in the legend, and of the rest; a gradient has nothing to pick."""
+    import altair as alt  # noqa: PLC0415  # as above
+
+    value = alt.value(shown)
+    return alt.condition(picked, value, alt.value(faded)) if kind in _NAMED else value
+
+
 def _colour(kind: Kind) -> "alt.Color":
     import altair as alt  # noqa: PLC0415  # as above
 
-    legend = alt.Legend(orient="bottom", columns=4, symbolLimit=24, symbolOpacity=1)
-    if kind in {Kind.NUMBER, Kind.DATE}:
-        legend = alt.Legend(orient="bottom", type="gradient", gradientLength=240)
+    # Numbers have a gradient; dates are listed like names.
+    legend = alt.Legend(
+        orient="bottom", columns=4, symbolLimit=24, symbolOpacity=1, gradientLength=240
+    )
     return alt.Color(f"colour:{_TYPES[kind][0].upper()}", title=COLOUR, legend=legend)

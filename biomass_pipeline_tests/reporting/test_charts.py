@@ -73,6 +73,16 @@ def test_words_are_shades_where_there_are_more_than_colours(n, kind):
     assert kind_of_words(n) is kind
 
 
+@pytest.mark.parametrize(
+    ("kind", "picks"),
+    [(Kind.CATEGORY, True), (Kind.ORDER, True), (Kind.NUMBER, False), (Kind.DATE, False)],
+)
+def test_only_a_name_in_the_legend_can_be_picked(kind, picks):
+    said = json.dumps(scatter_spec(kind))
+    assert ('"bind": "legend"' in said) == picks
+    assert ('"param": "picked"' in said) == picks
+
+
 def values_of(chart):
     return chart["datasets"][chart["data"]["name"]]
 
