@@ -40,7 +40,6 @@ from biomass_pipeline.inference.ensemble import Ensemble, predict_ensemble
 from biomass_pipeline.inference.submission import submission_table
 from biomass_pipeline.manifest import with_refusals
 from biomass_pipeline.plain import markdown_cell, markdown_sentence
-from biomass_pipeline.reporting.maps.preview import largest_map
 from biomass_pipeline.reporting.maps.reading import PhotoReader
 from biomass_pipeline.store import Cache, FeatureSet
 
@@ -220,6 +219,8 @@ def _map(
     reader: PhotoReader,
 ) -> dict[str, dg.MetadataValue]:
     """A map of the photo with the most biomass; predictions are as good without one."""
+    from biomass_pipeline.reporting.maps.preview import largest_map  # noqa: PLC0415  # loads matplotlib
+
     if not features.image_ids:
         return {}
     try:

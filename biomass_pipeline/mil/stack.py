@@ -6,7 +6,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from biomass_pipeline.errors import UndefinedScoreError
 from biomass_pipeline.mil.calibration import InnerTable
@@ -208,6 +207,8 @@ def _weights(pair: Floats, y: Floats, *, n_groups: int) -> Floats:
         y: Shape (row,).
         n_groups: How many groups the rows are of.
     """
+    from scipy.optimize import nnls  # noqa: PLC0415  # only who asks pays for it
+
     share = np.sqrt(_PRIOR_GROUPS / n_groups)
     ridge = _SINGULAR * max(float(np.sqrt((pair**2).mean())), np.finfo(float).tiny) * np.eye(2)
     rows = np.concatenate([pair, share * pair, ridge])

@@ -1,18 +1,20 @@
 """Paper, ink and panels: what every figure is drawn on. No windows, no state of the process."""
 
+from __future__ import annotations
+
 import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,9 @@ def sheet(n_panels: int, theme: Theme, *, height: float = 1.12) -> tuple[Figure,
         theme: The colours of the page.
         height: Of a panel, in widths.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # only who draws pays for it
+    from matplotlib.figure import Figure  # noqa: PLC0415  # only who draws pays for it
+
     n_columns = min(n_panels, _MAX_COLUMNS)
     n_rows = math.ceil(n_panels / n_columns)
     # A lone panel would leave no room for its legend at this width.
@@ -128,6 +133,8 @@ def name_below(
     figure: Figure, looks: Sequence[Look], *, theme: Theme, title: str | None = None
 ) -> None:
     """A legend below the panels, in as many columns as fit."""
+    from matplotlib.lines import Line2D  # noqa: PLC0415  # only who draws pays for it
+
     legend = figure.legend(
         [
             Line2D([], [], color=look.colour, marker=look.marker, linestyle="none", markersize=5)
@@ -181,7 +188,9 @@ def as_png(figure: Figure) -> bytes:
 
 def as_svg(figure: Figure) -> bytes:
     """The figure as SVG, letters as shapes, the same bytes for the same figure."""
-    with mpl.rc_context({"svg.hashsalt": "biomass_pipeline"}):
+    from matplotlib import rc_context  # noqa: PLC0415  # only who draws pays for it
+
+    with rc_context({"svg.hashsalt": "biomass_pipeline"}):
         return _saved(figure, "svg", {"Date": None, "Creator": None})
 
 
@@ -197,4 +206,4 @@ def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
 
 
 # What a figure becomes: PNG, SVG or PDF.
-Rendering = Callable[[Figure], bytes]
+Rendering = Callable[["Figure"], bytes]

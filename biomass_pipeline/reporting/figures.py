@@ -1,15 +1,13 @@
 """Figures as PNG bytes. Drawn without any state of the process: no windows, no global settings."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import cycle
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 
 from biomass_pipeline.config import DataConfig, TargetConfig
 from biomass_pipeline.reporting.canvas import (
@@ -24,6 +22,10 @@ from biomass_pipeline.reporting.canvas import (
     sheet,
 )
 from biomass_pipeline.scoring import score_target
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _NAMED: Final = 8  # more groups than this are shades in order, with some of them named
 _NAMED_SHADES: Final = 5
@@ -74,7 +76,10 @@ def _looks(names: Sequence[str], theme: Theme) -> list[Look]:
     """Distinct colours for a few groups; shades from the first to the last for many."""
     if len(names) <= _NAMED:
         return looks_of(names, theme)
-    shades = mpl.colormaps["viridis"](np.linspace(*theme.dates, len(names)))
+    from matplotlib import colormaps  # noqa: PLC0415  # only who draws pays for it
+    from matplotlib.colors import to_hex  # noqa: PLC0415  # only who draws pays for it
+
+    shades = colormaps["viridis"](np.linspace(*theme.dates, len(names)))
     return [
         Look(name, to_hex(shade), marker)
         for name, shade, marker in zip(names, shades, cycle("o"), strict=False)

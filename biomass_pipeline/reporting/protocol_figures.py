@@ -1,10 +1,9 @@
 """Figures of protocols: scores by what is held out, and scores by the number of groups."""
 
-from collections.abc import Sequence
-from typing import Final
+from __future__ import annotations
 
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from biomass_pipeline.reporting.canvas import (
     LIGHT,
@@ -19,6 +18,9 @@ from biomass_pipeline.reporting.canvas import (
 )
 from biomass_pipeline.reporting.protocols import Protocols, curve_of, models_of
 from biomass_pipeline.reporting.scores import MODEL_NAMES, model_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _LOW_PANEL: Final = 0.75  # of its width
 _APART: Final = 0.16  # between models of one protocol, in lines
@@ -70,6 +72,8 @@ def learning_curve_figure(
     Returns:
         One panel; bars are standard deviations over seeds.
     """
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  # only who draws pays for it
+
     models = list(dict.fromkeys(point.model for point in protocols.curve))
     figure, (axes,) = sheet(1, theme, height=_LOW_PANEL)
     looks = _model_looks(models, theme)

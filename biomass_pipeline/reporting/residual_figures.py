@@ -1,16 +1,20 @@
 """The still figure of residuals: predicted minus measured along what is known of the photos."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from biomass_pipeline.config import TargetConfig
 from biomass_pipeline.reporting.canvas import LIGHT, Rendering, Theme, as_png, quiet_axes, sheet
 from biomass_pipeline.reporting.charts import Kind
 from biomass_pipeline.reporting.photo_columns import Column
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _LOW_PANEL: Final = 0.75  # of its width
 _MOST_PANELS: Final = 6
@@ -53,8 +57,8 @@ def residual_figure(
 
 def _points(
     axes: Axes,
-    along: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    error: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    along: np.ndarray[tuple[int], np.dtype[np.float64]],
+    error: np.ndarray[tuple[int], np.dtype[np.float64]],
     theme: Theme,
 ) -> None:
     axes.plot(
@@ -71,7 +75,7 @@ def _points(
 
 
 def _words(
-    axes: Axes, column: Column, error: "np.ndarray[tuple[int], np.dtype[np.float64]]", theme: Theme
+    axes: Axes, column: Column, error: np.ndarray[tuple[int], np.dtype[np.float64]], theme: Theme
 ) -> None:
     """Words in their order, photos of one word a little apart, and the median of each."""
     words = pd.Series(column.values, dtype="object")

@@ -1,16 +1,17 @@
 """What a machine can do, as one figure: tiles a second, and where the hours of a folder go."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
-
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+from typing import TYPE_CHECKING, Final
 
 from biomass_pipeline.benchmark import Benchmark, FolderLoad, ModelRates
 from biomass_pipeline.reporting.canvas import LIGHT, Theme, as_png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _WIDTH_INCHES: Final = 10.6
 _BAR_INCHES: Final = 0.27
@@ -51,6 +52,10 @@ def speed_figure(benchmark: Benchmark, *, theme: Theme = LIGHT) -> bytes:
 
 def draw_speed(benchmark: Benchmark, *, theme: Theme = LIGHT) -> Figure:
     """The same as a figure that can still be changed."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # only who draws pays for it
+    from matplotlib.figure import Figure  # noqa: PLC0415  # only who draws pays for it
+    from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415  # only who draws pays for it
+
     rows = [(_rates(model), _stages(benchmark, model)) for model in benchmark.models]
     heights = [_FRAME_INCHES + _BAR_INCHES * max(map(len, row)) for row in rows]
     figure = Figure(

@@ -1,11 +1,11 @@
 """The figure of a training: what each epoch did to the photos learnt from, and to the others."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from biomass_pipeline.reporting.canvas import (
     LIGHT,
@@ -17,6 +17,9 @@ from biomass_pipeline.reporting.canvas import (
     quiet_axes,
     sheet,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _LOW_PANEL: Final = 0.72  # of its width
 _ROOM_ABOVE: Final = 1.08  # of the largest error
@@ -36,6 +39,8 @@ def training_figure(
     Returns:
         A PNG of two panels.
     """
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415  # only who draws pays for it
+
     figure, (left, right) = sheet(2, theme, height=_LOW_PANEL)
     # More networks than colours: the first ones stand for all.
     looks = dict(
@@ -69,5 +74,5 @@ def training_figure(
     return as_png(figure)
 
 
-def _curve(axes: Axes, epochs: "pd.Series[float]", values: "pd.Series[float]", look: Look) -> None:
+def _curve(axes: Axes, epochs: pd.Series[float], values: pd.Series[float], look: Look) -> None:
     axes.plot(epochs + 1, values, color=look.colour, linewidth=1.3, zorder=3)

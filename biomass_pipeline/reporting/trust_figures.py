@@ -1,10 +1,11 @@
 """Figures of calibration: where measured values fell in what was predicted for them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from biomass_pipeline.reporting.canvas import (
     LIGHT,
@@ -18,6 +19,9 @@ from biomass_pipeline.reporting.canvas import (
     sheet,
 )
 from biomass_pipeline.reporting.trust import Calibration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _LOW_PANEL: Final = 0.62  # of its width
 _LEAST_TOP: Final = 0.25  # an even histogram of ten bins stays below half of the panel

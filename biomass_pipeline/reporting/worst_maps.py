@@ -4,13 +4,14 @@
 a page that has the bar once.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from biomass_pipeline.config import Config
@@ -64,7 +65,7 @@ class HeldOut:
         features: Loads the photos' features.
     """
 
-    network: "Callable[[], mil.TrainedFold]"
+    network: Callable[[], mil.TrainedFold]
     features: Callable[[], FeatureSet]
 
 
@@ -84,8 +85,8 @@ def draw_worst_maps(  # noqa: PLR0913  # what is mapped, by whom, of what, and h
     *,
     model: str,
     folds: Mapping[int, HeldOut],
-    reader: "PhotoReader",
-    beside: "mil.Beside",
+    reader: PhotoReader,
+    beside: mil.Beside,
 ) -> WorstMaps:
     """Draw where the networks find the heaviest target, scaled to what was predicted.
 
@@ -147,12 +148,14 @@ def painted(photo: Pixels, strength: Floats) -> Pixels:
 
 def scale_stops() -> tuple[str, ...]:
     """The colours as they look over middling grey, from nothing to the most."""
+    from matplotlib.colors import to_hex  # noqa: PLC0415  # only who draws pays for it
+
     return tuple(to_hex(colour) for colour in seen_colours(_N_STOPS))
 
 
 def _evidence(
-    photos: pd.DataFrame, held_out: HeldOut, *, config: Config, beside: "mil.Beside"
-) -> "Iterator[Evidence]":
+    photos: pd.DataFrame, held_out: HeldOut, *, config: Config, beside: mil.Beside
+) -> Iterator[Evidence]:
     """What each tile gives, scaled to what was predicted, a photo each."""
     from biomass_pipeline.inference.evidence import evidence_of  # noqa: PLC0415  # loads torch
 
@@ -171,7 +174,7 @@ def _evidence(
 
 
 def _densities(
-    evidences: "Sequence[Evidence]", manifest: pd.DataFrame, reader: "PhotoReader"
+    evidences: Sequence[Evidence], manifest: pd.DataFrame, reader: PhotoReader
 ) -> Iterator[_Map]:
     target = reader.config.data.heaviest_target
     by_id = manifest.set_index("image_id")

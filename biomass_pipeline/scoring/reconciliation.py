@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import nnls
 
 Floats = NDArray[np.float64]
 
@@ -33,6 +32,8 @@ def reconcile(predicted: ArrayLike, matrix: ArrayLike, *, weights: ArrayLike) ->
     Raises:
         ValueError: The weights are negative or all zero, or a prediction is not finite.
     """
+    from scipy.optimize import nnls  # noqa: PLC0415  # only who asks pays for it
+
     x, s = np.asarray(predicted, dtype=float), np.asarray(matrix, dtype=float)
     if not np.isfinite(x).all():
         msg = "expected predictions that are finite numbers"

@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -40,4 +39,6 @@ def seen_colours(n: int) -> Floats:
 
 
 def _colours(n: int) -> Floats:
+    from matplotlib import colormaps  # noqa: PLC0415  # only who draws pays for it
+
     return np.asarray(colormaps[_COLOURS](np.linspace(0, 1, n))[:, :3], dtype=np.float64)
