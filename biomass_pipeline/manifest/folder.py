@@ -142,16 +142,17 @@ class _Test(Protocol):
 def _split(path: str, *, is_folder: _Test, is_file: _Test) -> tuple[str, str | None]:
     """Part a location into its folder and the glob below it; None stands for a folder's photos."""
     path = path.rstrip("/") or "/"
+    top = "/" if path.startswith("/") else "."
     if is_folder(path):
         return path, None
     if is_file(path):
         root, _, name = path.rpartition("/")
-        return root or "/", glob.escape(name)
+        return root or top, glob.escape(name)
     parts = path.split("/")
     fixed = next((i for i, part in enumerate(parts) if _MAGIC.search(part)), None)
     if fixed is None:
         return path, None
-    return "/".join(parts[:fixed]) or "/", "/".join(parts[fixed:])
+    return "/".join(parts[:fixed]) or top, "/".join(parts[fixed:])
 
 
 def _visible(path: str) -> bool:

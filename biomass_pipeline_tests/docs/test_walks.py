@@ -10,16 +10,14 @@ import pytest
 
 from biomass_pipeline_tests.docs.conftest import walk
 from biomass_pipeline_tests.docs.pages import all_pages, fences_of, named_on
+from biomass_pipeline_tests.docs.scenes import SCENES
 
-# Pages whose commands are run as well as their Python; on all others commands are read by
-# `test_fences`, since each run of the graph takes seconds.
-WALKED = ["docs/how-to/own-photos.md", "docs/explanation/fingerprints.md"]
-# docs/inference.md has a test of its own, that knows what comes out.
-ELSEWHERE = {"docs/inference.md": "inference/test_inference_page.py"}
+# Each verb has its examples here, with files of their own: they are read, not run.
+READ = {"docs/cli.md"}
 PYTHON = [
     page
     for page in all_pages()
-    if page not in {*WALKED, *ELSEWHERE}
+    if page not in SCENES
     and any(fence.language == "python" and not fence.reason for fence in fences_of(page))
 ]
 
@@ -40,9 +38,21 @@ def test_the_readme_alone_leads_to_a_report_and_predictions(finished):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", WALKED)
+@pytest.mark.parametrize("page", SCENES)
 def test_a_guide_works_command_by_command(page, copied):
+    if (scene := SCENES[page]) is not None:
+        scene(copied)
     walk(fences_of(page), names={})
+
+
+def test_no_page_with_commands_is_left_out():
+    commanding = {
+        page
+        for page in all_pages()
+        for fence in fences_of(page)
+        if not fence.reason and any(each.startswith("biomass ") for each in fence.commands)
+    }
+    assert commanding - {"README.md", *READ} == set(SCENES)
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import fsspec
 import pytest
@@ -62,6 +63,13 @@ def test_a_glob_takes_every_match_below_its_fixed_part(tree, pattern, expected):
     remote = paths(f"memory://bucket/photos/{pattern}", tree)
     local = [path for path in paths(f"photos/{pattern}", tree) if path != "labels.csv"]
     assert local == remote == expected
+
+
+@pytest.mark.parametrize(("location", "expected"), [("a.jpg", ["a.jpg"]), ("*.PNG", ["b.PNG"])])
+def test_a_name_alone_is_looked_for_in_the_current_folder(tree, monkeypatch, location, expected):
+    monkeypatch.chdir(tree / "photos")
+    assert paths(location, Path()) == expected
+    assert ImageFolder(location, base=Path()).read(expected[0]) == b"x"
 
 
 def test_brackets_in_a_real_name_are_no_pattern(put, tmp_path):
