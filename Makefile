@@ -8,10 +8,10 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test test-shuffled test-oldest wheel-test lint coverage docs lock lock-hashes \
-	licences sbom advisories ui docker-build docker-smoke apt clean
+	licences sbom advisories freshness ui docker-build docker-smoke apt clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@sh scripts/setup.sh
@@ -58,6 +58,9 @@ sbom: $(STAMP)  ## Write dist/sbom.cdx.json: what the product brings along, as C
 advisories: $(STAMP)  ## Ask for known vulnerabilities of the pinned dependencies; skipped without network
 	@sh scripts/advisories.sh
 
+freshness: $(STAMP)  ## List direct dependencies without a release in eighteen months; skipped without network
+	@$(BIN)/python scripts/freshness.py
+
 ui: $(STAMP)  ## Open Dagster on 127.0.0.1:3000
 	@$(BIN)/biomass ui
 
@@ -71,4 +74,4 @@ apt:  ## As root on Debian: install PostgreSQL, for the tests that start one
 	@sh scripts/apt.sh
 
 clean:  ## Remove .venv and caches (never data/)
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@rm -rf .venv .oldest .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -19,6 +19,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PRODUCT = "biomass-pipeline"
+HEAD = """# Licences of what comes along
+
+What an installation on Linux with the extras `kubernetes`, `postgres`, `ray` and `torchmil`
+brings along, as `make licences` finds it in the metadata of the installed packages. **Bold** is
+what we ask for ourselves; the rest comes with it. biomass_pipeline itself is under Apache-2.0, and
+its wheel holds nobody else's code.
+"""
 # What is used to build and test is passed on to nobody.
 EXTRAS = ("gs", "kubernetes", "postgres", "ray", "s3", "torchmil")
 
@@ -174,6 +181,7 @@ def _required(
 def page(found: Iterable[Package]) -> str:
     """The table for people."""
     lines = [
+        HEAD,
         "| package | licence | what follows |",
         "|---|---|---|",
         *(
