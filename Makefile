@@ -25,7 +25,7 @@ test: $(STAMP)  ## Run the tests
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=
 
 test-shuffled: $(STAMP)  ## Run the tests in an order of chance, which is printed; SEED=N repeats one
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -p randomly $(if $(SEED),-p "no:cacheprovider" --randomly-seed $(SEED))
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -p randomly $(if $(SEED),--randomly-seed $(SEED))
 
 test-oldest:  ## Run what meets other libraries on the oldest that pyproject.toml allows, in .oldest
 	@sh scripts/test_oldest.sh

@@ -15,6 +15,8 @@ from uuid import uuid4
 ROOT = Path(__file__).resolve().parents[1]
 # In the environment of every process that a test starts, so that none can hide.
 MARK = "BIOMASS_TESTS_MARK"
+# Set where nobody edits while the tests run, as in CI: a new file is a test's then.
+ALONE = "BIOMASS_TESTS_ALONE"
 # Helpers of Python's own that end with the process that asked for them.
 _PYTHONS_OWN = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 _PATIENCE_S = 20
@@ -81,7 +83,8 @@ def isolated():
     The list is empty until the end, when it holds a sentence for each thing that is left.
     """
     left, border = [], Border()
-    before, kept = files_here(), (tempfile.tempdir, os.environ.get("TMPDIR"))
+    before = files_here() if os.environ.get(ALONE) else None
+    kept = (tempfile.tempdir, os.environ.get("TMPDIR"))
     # Short: paths of sockets may have 107 characters. Open to be passed: PostgreSQL is no root.
     folder = Path(tempfile.mkdtemp(prefix="bt-"))
     folder.chmod(0o711)
@@ -106,9 +109,10 @@ def traces(before, folder, mark):
     """A sentence for each process, temporary file and file of the repository that is left."""
     said = [f"process {pid} still runs: {command}" for pid, command in gone(mark).items()]
     said += [f"left in the temporary folder: {path.name}" for path in folder.glob(f"{_OURS}*")]
-    after = files_here()
-    said += [f"written into the repository: {path}" for path in sorted(after - before)]
-    said += [f"deleted from the repository: {path}" for path in sorted(before - after)]
+    if before is not None:
+        after = files_here()
+        said += [f"written into the repository: {path}" for path in sorted(after - before)]
+        said += [f"deleted from the repository: {path}" for path in sorted(before - after)]
     return said
 
 

@@ -43,15 +43,10 @@ def farm(tmp_path):
     return build_farm(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    """A farm whose whole graph ran once: 12 photos of two tiles."""
-    farm = build_farm(tmp_path_factory.mktemp("template"))
-    backbone = CountingBackbone()
-    with open_instance(farm.project().layout) as instance:
-        assert run_all(graph_of(farm.project(), instance, backbone=backbone)) == EVERYTHING
-    assert backbone.n_tiles == 24
-    return farm
+@pytest.fixture
+def template(first_run):
+    """A farm whose whole graph ran once; not to be touched."""
+    return first_run[0]
 
 
 @pytest.fixture
@@ -65,6 +60,12 @@ def done(template, tmp_path):
 def instance(tmp_path):
     with open_instance(Layout(tmp_path / "artefacts")) as instance:
         yield instance
+
+
+def test_at_first_everything_runs_and_each_tile_is_embedded_once(first_run):
+    _, ran, n_tiles = first_run
+    assert ran == EVERYTHING
+    assert n_tiles == 2 * 12
 
 
 def rerun(farm, instance):
