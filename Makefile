@@ -7,10 +7,11 @@ WORKERS ?= 2
 # PYTHONDONTWRITEBYTECODE may be set outside; without bytecode every start is seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint coverage docs lock ui docker-build docker-smoke apt clean
+.PHONY: help setup demo test test-shuffled test-oldest wheel-test lint coverage docs lock lock-hashes \
+	licences sbom advisories freshness ui docker-build docker-smoke apt clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@sh scripts/setup.sh
@@ -21,7 +22,16 @@ demo: $(STAMP)  ## Run the whole graph on generated photos and print the score t
 	@$(BIN)/biomass demo
 
 test: $(STAMP)  ## Run the tests
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --cov --cov-report=
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=
+
+test-shuffled: $(STAMP)  ## Run the tests in an order of chance, which is printed; SEED=N repeats one
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -p randomly $(if $(SEED),--randomly-seed $(SEED))
+
+test-oldest:  ## Run what meets other libraries on the oldest that pyproject.toml allows, in .oldest
+	@sh scripts/test_oldest.sh
+
+wheel-test: $(STAMP)  ## Build the wheel and run the demo from it, where there is no source tree
+	@$(BIN)/python scripts/wheel_test.py
 
 lint: $(STAMP)  ## Run every gate: format, lint, types, layers, dependencies, dead code, spelling
 	@sh scripts/lint.sh
@@ -36,6 +46,21 @@ docs: $(STAMP)  ## Build the documentation into site/, strictly
 lock: $(STAMP)  ## Recompute constraints.txt from pyproject.toml
 	@sh scripts/lock.sh
 
+lock-hashes: $(STAMP)  ## Write requirements.lock: the same with the hash of every file, for --require-hashes
+	@sh scripts/lock_hashes.sh
+
+licences: $(STAMP)  ## List what the product brings along, and refuse licences that do not fit
+	@$(BIN)/python scripts/licences.py --page docs/reference/licences.md
+
+sbom: $(STAMP)  ## Write dist/sbom.cdx.json: what the product brings along, as CycloneDX
+	@$(BIN)/python scripts/sbom.py dist/sbom.cdx.json
+
+advisories: $(STAMP)  ## Ask for known vulnerabilities of the pinned dependencies; skipped without network
+	@sh scripts/advisories.sh
+
+freshness: $(STAMP)  ## List direct dependencies without a release in eighteen months; skipped without network
+	@$(BIN)/python scripts/freshness.py
+
 ui: $(STAMP)  ## Open Dagster on 127.0.0.1:3000
 	@$(BIN)/biomass ui
 
@@ -49,4 +74,4 @@ apt:  ## As root on Debian: install PostgreSQL, for the tests that start one
 	@sh scripts/apt.sh
 
 clean:  ## Remove .venv and caches (never data/)
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@rm -rf .venv .oldest .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

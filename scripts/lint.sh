@@ -14,3 +14,4 @@ gate lint-imports
 gate deptry .
 gate vulture
 gate codespell
+gate python scripts/licences.py

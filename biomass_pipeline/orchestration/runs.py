@@ -19,7 +19,7 @@ from biomass_pipeline.orchestration.exclusion import COMMAND_TAGS
 from biomass_pipeline.orchestration.failures import failure
 from biomass_pipeline.orchestration.io_managers import is_kept
 from biomass_pipeline.orchestration.jobs import OPTIONAL, SOURCES, STAGES
-from biomass_pipeline.orchestration.staleness import Judgement, Node, Verdict, judge, nodes
+from biomass_pipeline.orchestration.staleness import Judgement, Node, Verdict, nodes
 
 # An asset that is stale again right after it ran would run for ever.
 _MOST_RUNS = 3
@@ -74,10 +74,18 @@ class Graph:
         """Record the present versions of the sources."""
         self._execute("observe", [Node(name) for name in SOURCES], fold=None)
 
-    def verdicts(self, wanted: Collection[Node]) -> list[Verdict]:
-        """The state of each node, upstream first; a deleted file counts as missing."""
+    def verdicts(
+        self, wanted: Collection[Node], judgement: Judgement | None = None
+    ) -> list[Verdict]:
+        """The state of each node, upstream first; a deleted file counts as missing.
+
+        Args:
+            wanted: Of which nodes.
+            judgement: What was asked of the storage already; None asks it now.
+        """
+        asked = judgement or self._judgement()
         ordered = [node for node in nodes(self.defs) if node in wanted]
-        return [self._on_disk(verdict) for verdict in judge(self.defs, self.instance, ordered)]
+        return [self._on_disk(asked.verdict(node)) for node in ordered]
 
     def optional_verdicts(self) -> list[Verdict]:
         """The state of the optional stages of which anything was ever made, upstream first."""
@@ -156,7 +164,7 @@ class Graph:
         done: list[Node] = []
         failures: list[tuple[Step, BiomassError]] = []
         held = frozenset[Node]()
-        while steps := self._first_stage(self._free(wanted, held)):
+        while steps := self._first_stage([node for node in wanted if node not in held]):
             for step in steps:
                 on_step(step)
                 try:
@@ -170,12 +178,12 @@ class Graph:
         _raise(failures)
         return done
 
-    def _free(self, wanted: Sequence[Node], held: Collection[Node]) -> list[Verdict]:
-        return self.verdicts([node for node in wanted if node not in held])
+    def _judgement(self) -> Judgement:
+        return Judgement(self.defs.resolve_asset_graph(), self.instance)
 
     def _behind(self, failed: Collection[Node]) -> frozenset[Node]:
         """The nodes that failed, and everything that is made of them, however far on."""
-        judgement = Judgement(self.defs.resolve_asset_graph(), self.instance)
+        judgement = self._judgement()
         held = set(failed)
         for node in nodes(self.defs) if held else ():
             if held.intersection(judgement.parents(node)):
@@ -190,12 +198,16 @@ class Graph:
         """
         self._execute(step.job, step.nodes, fold=step.fold)
 
-    def _first_stage(self, verdicts: Sequence[Verdict]) -> list[Step]:
-        """The runs of the earliest stage that has something to do, one a fold."""
+    def _first_stage(self, free: Sequence[Node]) -> list[Step]:
+        """The runs of the earliest stage that has something to do, one a fold.
+
+        Stages behind it are not looked at: they are asked about once it has run.
+        """
+        judgement = self._judgement()
         for job, assets in STAGES.items():
             by_fold: dict[str | None, list[Verdict]] = defaultdict(list)
-            for verdict in verdicts:
-                if verdict.node.asset in assets and not verdict.fresh:
+            for verdict in self.verdicts([n for n in free if n.asset in assets], judgement):
+                if not verdict.fresh:
                     by_fold[verdict.node.fold].append(verdict)
             if by_fold:
                 return [Step(job, self._ready(members)) for members in by_fold.values()]

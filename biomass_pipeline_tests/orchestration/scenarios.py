@@ -4,16 +4,19 @@ import json
 import shutil
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
 import pandas as pd
+import pytest
 
 import biomass_pipeline.assets.judgement
 from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.orchestration import Graph, Node
 from biomass_pipeline.orchestration.jobs import STAGES
+from biomass_pipeline.reporting import Report
 from biomass_pipeline_tests.farm import CountingBackbone, Farm, build_farm, graph_of
 
 FOLDS = ("0", "1")
@@ -209,6 +212,20 @@ def _words(asset, parts, fold):
     else:
         word = "+".join(once)
     return ", ".join([f"{asset}[{word}]", *(each.replace(f"[{fold}]", "[k]") for each in again)])
+
+
+@contextmanager
+def plain_pages():
+    """A report without figures: what it shows does not matter here, and it takes a second."""
+    judgement = biomass_pipeline.assets.judgement
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judgement, "make_report", _plain_report)
+        patch.setattr(judgement, "draw_worst_maps", lambda *_, **__: {})
+        yield
+
+
+def _plain_report(inputs):
+    return Report(f"<!doctype html>{inputs.config.name} {inputs.metrics}")
 
 
 def build_template(folder, instance):

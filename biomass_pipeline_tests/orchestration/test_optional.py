@@ -9,7 +9,7 @@ import pytest
 
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.orchestration import Node, open_instance
-from biomass_pipeline_tests.farm import PROTOCOLS, Farm, build_farm, every, graph_of, run_all
+from biomass_pipeline_tests.farm import PROTOCOLS, Farm, every, graph_of, run_all
 
 GROUPED, RANDOM = "group-k-fold-3-seed-0", "random-3-seed-0"
 VALIDATE = [
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory):
+def template(first_run):
     """A farm on which everything ran but what is optional."""
-    return ran(build_farm(tmp_path_factory.mktemp("run")))
+    return first_run[0]
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from biomass_pipeline.orchestration import Node, Step, Verdict, build_resources,
 from biomass_pipeline.orchestration.staleness import nodes
 from biomass_pipeline.store import open_cache
 from biomass_pipeline_tests.farm import CountingBackbone, Farm, build_farm, every, graph_of, run_all
+from biomass_pipeline_tests.orchestration.scenarios import plain_pages
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
 
@@ -42,15 +43,10 @@ def farm(tmp_path):
     return build_farm(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    """A farm whose whole graph ran once: 12 photos of two tiles."""
-    farm = build_farm(tmp_path_factory.mktemp("template"))
-    backbone = CountingBackbone()
-    with open_instance(farm.project().layout) as instance:
-        assert run_all(graph_of(farm.project(), instance, backbone=backbone)) == EVERYTHING
-    assert backbone.n_tiles == 24
-    return farm
+@pytest.fixture
+def template(first_run):
+    """A farm whose whole graph ran once; not to be touched."""
+    return first_run[0]
 
 
 @pytest.fixture
@@ -64,6 +60,12 @@ def done(template, tmp_path):
 def instance(tmp_path):
     with open_instance(Layout(tmp_path / "artefacts")) as instance:
         yield instance
+
+
+def test_at_first_everything_runs_and_each_tile_is_embedded_once(first_run):
+    _, ran, n_tiles = first_run
+    assert ran == EVERYTHING
+    assert n_tiles == 2 * 12
 
 
 def rerun(farm, instance):
@@ -82,7 +84,14 @@ def rows_by_content(farm):
     return rows
 
 
+@pytest.fixture(scope="class")
+def _plain_pages():
+    with plain_pages():
+        yield
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_plain_pages")
 class TestIncrementality:
     def test_nothing_changed_runs_nothing(self, done, instance):
         assert rerun(done, instance) == ([], 0)
@@ -297,23 +306,23 @@ def test_model_k_trains_without_partition_k(farm, instance):
 
 
 @pytest.mark.slow
-def test_two_runs_leave_the_predictions_that_one_run_leaves(tmp_path):
+def test_two_runs_leave_the_features_that_one_run_leaves(template, tmp_path):
     """Photos that come later give the features that they would have given at first."""
-    whole = build_farm(tmp_path / "whole")
-    late = build_farm(tmp_path / "late")
-    held_back = (late.folder / "photos" / "s3n1.png").read_bytes()
-    (late.folder / "photos" / "s3n1.png").unlink()
-    row = late.rows.pop("s3n1.png")
-    late.write()
-    for farm in (whole, late):
-        with open_instance(farm.project().layout) as instance:
-            run_all(graph_of(farm.project(), instance))
-    late.rows["s3n1.png"] = row
-    late.write()
-    (late.folder / "photos" / "s3n1.png").write_bytes(held_back)
-    with open_instance(late.project().layout) as instance:
-        run_all(graph_of(late.project(), instance))
-    assert rows_by_content(late) == rows_by_content(whole)
+    late = build_farm(tmp_path)
+    photo = late.folder / "photos" / "s3n1.png"
+    held_back, row = photo.read_bytes(), late.rows.pop("s3n1.png")
+    photo.unlink()
+    for rows in ({}, {"s3n1.png": row}):
+        late.rows |= rows
+        late.write()
+        if rows:
+            photo.write_bytes(held_back)
+        with open_instance(late.project().layout) as instance:
+            graph = graph_of(late.project(), instance)
+            graph.observe()
+            graph.run(graph.select("+feature_cache"), on_step=lambda _: None)
+        assert len(rows_by_content(late)) == len(late.rows)
+    assert rows_by_content(late) == rows_by_content(template)
 
 
 @pytest.mark.slow

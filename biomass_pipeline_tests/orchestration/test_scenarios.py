@@ -3,11 +3,9 @@
 import dagster as dg
 import pytest
 
-import biomass_pipeline.assets.judgement
 from biomass_pipeline.errors import MixedTrainingError
 from biomass_pipeline.orchestration import Node
 from biomass_pipeline.orchestration.jobs import STAGES
-from biomass_pipeline.reporting import Report
 from biomass_pipeline_tests.orchestration.scenarios import (
     FOLDS,
     SCENARIOS,
@@ -15,6 +13,7 @@ from biomass_pipeline_tests.orchestration.scenarios import (
     ByCommand,
     build_template,
     copy_of,
+    plain_pages,
     play,
 )
 
@@ -23,15 +22,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_figures")]
 
 @pytest.fixture(scope="module", autouse=True)
 def _plain_pages():
-    """A report without figures: what it shows does not matter here, and it takes a second."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(biomass_pipeline.assets.judgement, "make_report", _report)
-        patch.setattr(biomass_pipeline.assets.judgement, "draw_worst_maps", lambda *_, **__: {})
+    with plain_pages():
         yield
-
-
-def _report(inputs):
-    return Report(f"<!doctype html>{inputs.config.name} {inputs.metrics}")
 
 
 @pytest.fixture(scope="module")
