@@ -46,6 +46,11 @@ class FeatureCache:
             start, stop = file["offsets"][index : index + 2]
             return np.asarray(file["features"][start:stop])
 
+    def photos(self) -> dict[str, str]:
+        """The SHA-256 of each photo by its id; no feature is read."""
+        with opened(self.path, self.fingerprint) as file:
+            return dict(zip(texts(file, "image_id"), texts(file, "image_sha256"), strict=True))
+
     def stamp(self) -> Stamp:
         """What made this file."""
         with opened(self.path, self.fingerprint) as file:
