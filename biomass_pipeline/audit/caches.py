@@ -121,7 +121,10 @@ def _condition(ground: Ground, name: str, fold: int | None) -> Condition:
     if source.exists() and ground.kept(source) is None:
         # What it must hold is not known; what is wrong is told of that table.
         return Condition(name, State.READABLE, f"{layout.name(source)} does not say what it holds")
-    found = fold_state(ground.project, ground.extraction, fold)
+    return _of_state(name, fold_state(ground.project, ground.extraction, fold))
+
+
+def _of_state(name: str, found: FoldState) -> Condition:
     if found.problem:
         return Condition(name, State.UNFIT if found.is_other else State.DAMAGED, found.problem)
     if found.n_quarantined:

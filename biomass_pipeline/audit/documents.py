@@ -91,27 +91,33 @@ def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
 
 def _submission(ground: Ground) -> Condition:
     """The file that has no room for a seal, made again to be compared byte by byte."""
-    path, data = ground.layout.submission, ground.config.data
+    path = ground.layout.submission
     name = ground.layout.name(path)
     if (gone := ground.absent(path, ("submission", None))) is not None:
         return gone
-    predictions = ground.kept(ground.layout.table("predictions"))
-    if predictions is None:
-        return Condition(name, State.READABLE, "there is nothing to compare it with")
     try:
-        order = (
-            None
-            if data.submission is None
-            else read_order(data.submission, base=ground.project.base)
-        )
-        expected = submission_table(predictions, data=data, order=order)
+        expected = _expected_submission(ground)
     except (BiomassError, OSError) as error:
         return Condition(name, State.READABLE, f"it could not be compared: {error}")
-    text = expected.to_csv(index=False, lineterminator="\n")
-    if path.read_bytes() == text.encode():
-        return Condition(name, State.WHOLE)
+    if expected is None:
+        return Condition(name, State.READABLE, "there is nothing to compare it with")
+    return Condition(name, State.WHOLE) if path.read_bytes() == expected else _other(name)
+
+
+def _other(name: str) -> Condition:
     what = "it is not what predictions/predictions.parquet gives in the order of `data.submission`"
     return damaged(name, what, REMAKE)
+
+
+def _expected_submission(ground: Ground) -> bytes | None:
+    predictions = ground.kept(ground.layout.table("predictions"))
+    if predictions is None:
+        return None
+    data = ground.config.data
+    asked, base = data.submission, ground.project.base
+    order = None if asked is None else read_order(asked, base=base)
+    table = submission_table(predictions, data=data, order=order)
+    return table.to_csv(index=False, lineterminator="\n").encode()
 
 
 def _scores(ground: Ground, found: Condition, schema: int | None) -> Condition:
@@ -121,6 +127,11 @@ def _scores(ground: Ground, found: Condition, schema: int | None) -> Condition:
     if (version := content.get("schema_version")) != schema:
         what = f"it has schema version {version}, and this release writes {schema}"
         return Condition(found.name, State.EARLIER, what, REMAKE)
+    return _of_pool(ground, found, content)
+
+
+def _of_pool(ground: Ground, found: Condition, content: dict[str, Any]) -> Condition:
+    """Scores, unless they are of another number of photos than are predicted."""
     table = ground.kept(ground.layout.table("oof_predictions"))
     if found.name != ground.layout.name(ground.layout.metrics) or table is None:
         return found

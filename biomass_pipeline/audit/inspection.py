@@ -27,7 +27,16 @@ def audit_project(project: Project) -> Iterator[Condition]:
     Yields:
         The condition of each artefact that is there or should be.
     """
-    ground = Ground(project, blueprint_of(project).extraction, things_made(project.layout))
+    yield from audit(ground_of(project))
+
+
+def ground_of(project: Project) -> Ground:
+    """What an audit of a project stands on: its configuration, and what was once made."""
+    return Ground(project, blueprint_of(project).extraction, things_made(project.layout))
+
+
+def audit(ground: Ground) -> Iterator[Condition]:
+    """The same, where what it stands on is known."""
     for part in _PARTS:
         yield from part(ground)
 

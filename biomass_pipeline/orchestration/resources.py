@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from biomass_pipeline.manifest import (
 from biomass_pipeline.mil.progress import TrainingProgress
 from biomass_pipeline.project import Project
 from biomass_pipeline.seal import as_comment, write_sealed, write_table, write_text
-from biomass_pipeline.store import part_name
+from biomass_pipeline.store import part_name, waiting_lock
 
 # Each log line is a row in Dagster's event store: one every so often is enough.
 _LOG_EVERY_S = 15.0
@@ -129,6 +130,11 @@ class LedgerFile:
     """The folds given so far, in one Parquet file."""
 
     layout: Layout
+
+    def held(self) -> AbstractContextManager[None]:
+        """Wait for another run that deals folds."""
+        path = self.layout.table("fold_ledger")
+        return waiting_lock(path.with_name(".fold_ledger.lock"), what="dealing folds")
 
     def read(self) -> pd.DataFrame | None:
         """What was assigned so far; None at first."""

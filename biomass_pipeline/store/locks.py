@@ -1,6 +1,7 @@
 """One writer a fold. The system holds the lock for a process, so a dead one leaves none behind."""
 
 import errno
+import logging
 import os
 import platform
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from filelock import FileLock, Timeout
 
 from biomass_pipeline.errors import BusyCacheError, UnlockableFolderError
 from biomass_pipeline.store.disk import remove, writing
+
+_log = logging.getLogger(__name__)
 
 # Whoever only looks whether a fold is being written holds its lock for less than this.
 _LOOK_S = 0.5
@@ -94,6 +97,32 @@ def fold_lock(final: Path) -> Iterator[None]:
     try:
         with writing(final):
             sign_lock(_lock_path(final))
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def waiting_lock(path: Path, *, what: str) -> Iterator[None]:
+    """Hold a lock, waiting for whoever holds it; the log says for whom.
+
+    Args:
+        path: The lock's own file; its folder is made.
+        what: What it is for, as a log says it: `training fold 0`.
+
+    Raises:
+        UnlockableFolderError: The file system has no locks.
+        OSError: The file cannot be opened or made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    owner = signed_by(path)
+    try:
+        lock = acquire_lock(path, timeout_s=_LOOK_S)
+    except Timeout:
+        _log.info("%s waits for %s", what, owner)
+        lock = acquire_lock(path, timeout_s=_NEVER_S)
+    try:
+        sign_lock(path)
         yield
     finally:
         lock.release()
