@@ -62,14 +62,25 @@ def fold_states(project: Project, extraction: str) -> list[FoldState]:
 
 def fold_state(project: Project, extraction: str, fold: int | None) -> FoldState:
     """Read one fold's file whole; hold it against its checksums and the fold's tiles."""
-    found: Inspection | None = None
     try:
         contents = fold_contents(project, fold)
+    except BiomassError as error:
+        return FoldState(fold, problem=str(error), mend=_mend_of(error))
+    return _state_with(project, extraction, fold, contents)
+
+
+def _state_with(
+    project: Project, extraction: str, fold: int | None, contents: FoldContents | None
+) -> FoldState:
+    """The same, where what the fold must hold is known, or cannot be."""
+    found: Inspection | None = None
+    try:
         cache = FeatureFolder(project.layout).open(fold, extraction)
         found = cache.inspect()
         if found.damages:
             raise DamagedCacheError(cache.path, found.summary())
-        cache.check_contents(contents)
+        if contents is not None:
+            cache.check_contents(contents)
     except BiomassError as error:
         names = tuple(damage.image_id for damage in found.damages) if found else ()
         return FoldState(
@@ -115,13 +126,15 @@ def audit_caches(ground: Ground) -> Iterator[Condition]:
 
 
 def _condition(ground: Ground, name: str, fold: int | None) -> Condition:
-    table = "image_manifest" if fold is None else "patch_index"
-    layout = ground.layout
+    table, layout = "image_manifest" if fold is None else "patch_index", ground.layout
     source = layout.table(table) if fold is None else layout.partitioned_table(table, fold)
-    if source.exists() and ground.kept(source) is None:
-        # What it must hold is not known; what is wrong is told of that table.
-        return Condition(name, State.READABLE, f"{layout.name(source)} does not say what it holds")
-    return _of_state(name, fold_state(ground.project, ground.extraction, fold))
+    if ground.kept(source) is not None:
+        return _of_state(name, fold_state(ground.project, ground.extraction, fold))
+    # What is wrong with that table is told of it; the cache may be whole all the same.
+    found = _of_state(name, _state_with(ground.project, ground.extraction, fold, None))
+    if found.state is not State.WHOLE:
+        return found
+    return Condition(name, found.state, f"but {layout.name(source)} does not say what it must hold")
 
 
 def _of_state(name: str, found: FoldState) -> Condition:

@@ -125,7 +125,7 @@ def damaged(name: str, what: str, remedy: str) -> Condition:
 
 def _siblings(path: Path, called: str) -> Iterator[tuple[str, str]]:
     """What a file might be instead: that of another fold, by its folder or by its own name."""
-    for one in path.parent.parent.parent.rglob(path.name) if "/fold_" in f"/{called}" else ():
+    for one in path.parents[2].glob(f"*/*/{path.name}") if called.startswith("fold_") else ():
         other = f"{one.parent.name}/{one.name}"
         if other != called:
             yield other, other

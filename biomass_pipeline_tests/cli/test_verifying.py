@@ -31,14 +31,14 @@ TABLES = [
     "predictions/predictions.parquet",
 ]
 DOCUMENTS = [
-    "checkpoints/mil_checkpoint_0.json",
+    "checkpoints/mil_checkpoint_1.json",
     "checkpoints/ridge_baseline_2.json",
     "predictions/submission.csv",
     "evaluation/metrics.json",
     "report/report.html",
 ]
 BESIDE = ["report/report.md", "report/model_card.md", "report/figures/residuals.png"]
-MODELS = ["fold_0/seed_0.ckpt", "fold_0/stamp.json", "fold_1/ridge.npz"]
+MODELS = ["fold_0/seed_0.ckpt", "fold_2/stamp.json", "fold_1/ridge.npz"]
 CACHES = ["fold_0.h5", "inference.h5"]
 EVERYTHING = [*TABLES, *DOCUMENTS, *BESIDE, *MODELS, *CACHES]
 
@@ -73,9 +73,11 @@ class Site:
     @contextmanager
     def damaged(self, *paths):
         kept = {path: path.read_bytes() for path in paths}
-        yield
-        for path, content in kept.items():
-            path.write_bytes(content)
+        try:
+            yield
+        finally:
+            for path, content in kept.items():
+                path.write_bytes(content)
 
 
 @pytest.fixture(scope="module")
