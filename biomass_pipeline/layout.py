@@ -25,6 +25,10 @@ class Layout:
 
     root: Path
 
+    def name(self, path: Path) -> str:
+        """What an artefact is called, wherever the root folder lies: its path from there."""
+        return path.relative_to(self.root).as_posix()
+
     def table(self, name: str) -> Path:
         """An unpartitioned table, for example `image_manifest`."""
         folder = _TABLE_FOLDERS.get(name)

@@ -1,7 +1,7 @@
 """Files that are there whole or not at all, whatever is killed meanwhile."""
 
 import os
-import threading
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +16,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         write: Writes to the path that it is given.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    # Numbers of processes are no names: two machines that share a folder may have the same.
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         write(partial)
         synchronize(partial)

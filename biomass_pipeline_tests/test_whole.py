@@ -56,6 +56,22 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
     assert path.read_text() == "old"
 
 
+def test_writers_with_one_number_on_two_machines_do_not_share_a_partial_file(tmp_path):
+    path = tmp_path / "table.txt"
+    partials = []
+
+    def write(partial):
+        partials.append(partial)
+        if len(partials) == 1:
+            write_whole(path, write)
+        partial.write_text(f"whole {len(partials)}")
+
+    write_whole(path, write)
+    assert len(set(partials)) == 2
+    assert path.read_text() == "whole 2"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_of_many_writers_at_once_one_wins_whole(tmp_path):
     path = tmp_path / "table.txt"
     texts = [str(digit) * 100_000 for digit in range(8)]

@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -74,6 +75,9 @@ class PhotoSource(Protocol):
 
 class FoldLedger(Protocol):
     """The memory of which fold each group was given."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep others out from reading it to writing it, or their groups would be forgotten."""
 
     def read(self) -> pd.DataFrame | None:
         """What was assigned so far."""

@@ -100,13 +100,14 @@ def door_assets(blueprint: Blueprint) -> list[dg.AssetsDefinition]:
         emptiest fold, and groups that were dealt before keep theirs.
         """
         total = label_table[data.heaviest_target]
-        assignment = assign_folds(
-            label_table[["image_id", "group"]].assign(total=total),
-            spec=folds,
-            group_columns=data.group_columns,
-            ledger=ledger.read(),
-        )
-        ledger.write(assignment.ledger)
+        with ledger.held():
+            assignment = assign_folds(
+                label_table[["image_id", "group"]].assign(total=total),
+                spec=folds,
+                group_columns=data.group_columns,
+                ledger=ledger.read(),
+            )
+            ledger.write(assignment.ledger)
         return table_result(
             assignment.table, **folds_page(assignment.table, label_table, data=data)
         )

@@ -307,6 +307,13 @@ app.command(
 app.command(
     rich_help_panel=LOOK,
     epilog=examples(
+        ("biomass verify", "is every artefact as it was written? After a move, a crash, a doubt"),
+        ("biomass verify --json", "for a program; exit code 1 if something is damaged"),
+    ),
+)(look_verbs.verify)
+app.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
         ("biomass report", "bring it up to date and say where it is"),
         ("biomass report --figures", "each figure as SVG and PDF beside it, for a paper"),
         ("biomass report --json", "where it is, for a program"),

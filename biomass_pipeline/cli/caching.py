@@ -3,71 +3,30 @@
 import json
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
-from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import typer
 from rich.console import Console
 
-from biomass_pipeline.assets import contents_of, tiles_of, unlabelled_photos
+from biomass_pipeline.audit import FoldState, Mend, fold_states
 from biomass_pipeline.cli.opening import open_project, opened
 from biomass_pipeline.cli.progress import TerminalReporter, announcer
 from biomass_pipeline.cli.terminal import open_console, show_table
-from biomass_pipeline.errors import (
-    BiomassError,
-    DamagedCacheError,
-    MissingCacheError,
-    MissingTableError,
-)
+from biomass_pipeline.errors import MissingCacheError
 from biomass_pipeline.layout import INFERENCE
-from biomass_pipeline.orchestration import Graph, PhotoFolder, blueprint_of, exclusive
+from biomass_pipeline.orchestration import Graph, blueprint_of, exclusive
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import (
     FeatureFolder,
-    FoldContents,
-    Inspection,
     Leftover,
     all_cache_files,
     delete,
     leftovers,
-    part_name,
 )
 
 _FAILED, _QUARANTINED = 1, 3
 _MB = 1e6
-
-
-class Mend(Enum):
-    """What `--repair` does about a fold."""
-
-    NONE = auto()
-    RUN = auto()
-    SET_ASIDE_AND_RUN = auto()
-
-
-@dataclass(frozen=True)
-class FoldState:
-    """What reading one fold's file whole found; fold None is the photos without labels."""
-
-    fold: int | None
-    problem: str = ""
-    damaged: tuple[str, ...] = ()
-    mend: Mend = Mend.NONE
-    has_checks: bool = True
-    n_quarantined: int = 0
-
-    def __str__(self) -> str:
-        if self.problem:
-            return f"{part_name(self.fold)}: {self.problem}"
-        unchecked = "" if self.has_checks else ", but without checksums: only NaN would be seen"
-        missing = (
-            f", {self.n_quarantined} photos quarantined (`biomass cache verify --repair` tries "
-            f"them again)"
-        )
-        return f"{part_name(self.fold)}: whole{missing if self.n_quarantined else ''}{unchecked}"
 
 
 def verify_cache(config: Path | None, overrides: tuple[str, ...], *, as_json: bool) -> int:
@@ -151,34 +110,7 @@ def prune_cache(
 def _states(project: Project, extraction: str) -> list[FoldState]:
     if not all_cache_files(project.layout.extractions):
         raise MissingCacheError(project.layout.features(extraction))
-    parts = [*range(project.config.folds.n_folds), None]
-    return [_state(project, extraction, fold) for fold in parts]
-
-
-def _state(project: Project, extraction: str, fold: int | None) -> FoldState:
-    found: Inspection | None = None
-    try:
-        contents = _contents(project, fold)
-        cache = FeatureFolder(project.layout).open(fold, extraction)
-        found = cache.inspect()
-        if found.damages:
-            raise DamagedCacheError(cache.path, found.summary())
-        cache.check_contents(contents)
-    except BiomassError as error:
-        names = tuple(damage.image_id for damage in found.damages) if found else ()
-        return FoldState(fold, problem=str(error), damaged=names, mend=_mend_of(error))
-    return FoldState(
-        fold,
-        has_checks=found.has_checks,
-        n_quarantined=found.n_quarantined,
-        mend=Mend.RUN if found.n_quarantined else Mend.NONE,
-    )
-
-
-def _mend_of(error: BiomassError) -> Mend:
-    if isinstance(error, DamagedCacheError):
-        return Mend.SET_ASIDE_AND_RUN
-    return Mend.RUN if isinstance(error, MissingCacheError) else Mend.NONE
+    return fold_states(project, extraction)
 
 
 def _mend(
@@ -197,21 +129,6 @@ def _mend(
     )
     with retried:
         graph.run(nodes, on_step=announcer(console))
-
-
-def _contents(project: Project, fold: int | None) -> FoldContents:
-    """What the fold's file must hold."""
-    name = "image_manifest" if fold is None else "patch_index"
-    layout, config = project.layout, project.config
-    path = layout.table(name) if fold is None else layout.partitioned_table(name, fold)
-    if not path.exists():
-        raise MissingTableError(name, path)
-    table = pd.read_parquet(path)
-    if fold is None:
-        # The photos without labels are few, and have no table of their tiles.
-        photos = PhotoFolder(config.data, project.base, layout.image_sidecar, config.imaging)
-        table = tiles_of(unlabelled_photos(table), config=config, photos=photos)
-    return contents_of(table, config=config)
 
 
 def _key(fold: int | None) -> int | str:

@@ -36,6 +36,16 @@ def status(
     raise typer.Exit(show_status(config, texts(set_), as_json=as_json))
 
 
+def verify(
+    *, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """Read every artefact, and say what is damaged, gone, or does not fit; nothing is written."""
+    with loading():
+        from biomass_pipeline.cli.verifying import verify_project  # noqa: PLC0415  # as above
+
+    raise typer.Exit(verify_project(config, texts(set_), as_json=as_json))
+
+
 def report(
     *,
     config: ConfigOption = None,

@@ -107,10 +107,10 @@ class UnsettledAssetError(BiomassError):
 class BusyProjectError(BiomassError):
     """Another command is at work on the same project."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, owner: str) -> None:
         super().__init__(
-            f"Another `biomass` command is running on {root}. Wait until it ends, or stop it; it "
-            f"loses at most the photos in flight."
+            f"Another `biomass` command is running on {root}: {owner}. Wait until it ends, or "
+            f"stop it; it loses at most the photos in flight."
         )
 
 

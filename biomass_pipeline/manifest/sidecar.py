@@ -1,12 +1,12 @@
 """What is remembered of photos already read, so that unchanged files are not opened again."""
 
-import os
-import threading
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import pandas as pd
+
+from biomass_pipeline.seal import Seal, read_seal, write_sealed, write_table
 
 OK = "ok"
 QUARANTINED = "quarantined"
@@ -57,6 +57,9 @@ def recall(sidecar: Path | None) -> dict[str, Record]:
     if sidecar is None or not sidecar.is_file():
         return {}
     try:
+        # A hash that decayed would hide that a photo changed, or make up that it did.
+        if read_seal(sidecar, sidecar.name) is Seal.BROKEN:
+            return {}
         table = pd.read_parquet(sidecar, columns=_COLUMNS)
         rows = table.astype(
             {"n_bytes": int, "height_px": int, "width_px": int, "valid_fraction": float}
@@ -81,15 +84,8 @@ def remember(records: Iterable[Record], *, sidecar: Path | None) -> None:
     if sidecar is None:
         return
     table = pd.DataFrame([astuple(record) for record in records], columns=_COLUMNS)
-    sidecar.parent.mkdir(parents=True, exist_ok=True)
-    # Two runs may write at once: each has its own partial file, and the last one whole wins.
-    writer = f"{os.getpid()}-{threading.get_ident()}"
-    partial = sidecar.with_name(f"{sidecar.name}.{writer}.partial")
-    with partial.open("wb") as stream:
-        table.to_parquet(stream, index=False)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(sidecar)
+    # Two runs may write at once: the last one whole wins.
+    write_sealed(sidecar, lambda path: write_table(table, path), name=sidecar.name)
 
 
 def as_row(record: Record) -> dict[str, object]:

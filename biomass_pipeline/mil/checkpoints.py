@@ -25,10 +25,10 @@ from biomass_pipeline.errors import (
 from biomass_pipeline.mil.calibration import InnerTable
 from biomass_pipeline.mil.fitted import FittedNetwork, InnerOutputs
 from biomass_pipeline.mil.network import BagNetwork, outputs_of
-from biomass_pipeline.mil.provenance import STAMP_NAME, seed_checkpoint
+from biomass_pipeline.mil.provenance import STAMP_NAME, model_name, seed_checkpoint
 from biomass_pipeline.mil.targets import TargetSpec
 from biomass_pipeline.scoring.reconciliation import mint_weights, reconcile
-from biomass_pipeline.whole import write_whole
+from biomass_pipeline.seal import in_archive, sealed_json, write_sealed, write_text
 
 Floats = NDArray[np.float64]
 
@@ -181,7 +181,12 @@ def save_network(fitted: FittedNetwork, path: Path, *, fingerprint: str) -> None
     # Written to a path, the archive would hold the name of the partial file.
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    write_whole(path, lambda partial: partial.write_bytes(buffer.getbuffer()))
+
+    def write(partial: Path) -> None:
+        partial.write_bytes(buffer.getbuffer())
+        in_archive(partial)
+
+    write_sealed(path, write, name=model_name(path))
 
 
 def load_network(path: Path, *, fingerprint: str) -> FittedNetwork:
@@ -263,5 +268,5 @@ def load_fold(folder: Path, fingerprint: str) -> TrainedFold:
 
 def write_stamp(folder: Path, *, fingerprint: str, n_seeds: int) -> None:
     """Declare a fold complete: the last file to be written."""
-    content = json.dumps({"fingerprint": fingerprint, "n_seeds": n_seeds})
-    write_whole(folder / STAMP_NAME, lambda path: path.write_text(content, encoding="utf-8"))
+    content = sealed_json({"fingerprint": fingerprint, "n_seeds": n_seeds})
+    write_text(folder / STAMP_NAME, content, name=model_name(folder / STAMP_NAME))

@@ -72,6 +72,11 @@ def seed_checkpoint(folder: Path, number: int) -> Path:
     return folder / f"seed_{number}.ckpt"
 
 
+def model_name(path: Path) -> str:
+    """What a file of a fold's models is called, whatever decided them: `fold_0/seed_0.ckpt`."""
+    return f"{path.parent.name}/{path.name}"
+
+
 def checkpoint_exists(folder: Path, fingerprint: str, *, n_seeds: int) -> bool:
     """Whether a fold is completely trained under this fingerprint.
 

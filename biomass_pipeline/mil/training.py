@@ -26,6 +26,7 @@ from biomass_pipeline.mil.provenance import seed_checkpoint
 from biomass_pipeline.mil.stopping import OnEpoch
 from biomass_pipeline.mil.targets import Recipe, align_labels
 from biomass_pipeline.store.bags import FeatureSet
+from biomass_pipeline.store.locks import waiting_lock
 
 __all__ = ["FitOptions", "FittedNetwork", "Parts", "TrainingRecords", "fit_network", "train_fold"]
 
@@ -101,26 +102,29 @@ def train_fold(  # noqa: PLR0913  # the last three never change the result
         date_column=recipe.data.date_column,
     )
     bags = BagBatch.from_feature_set(train, device=device, covariates=labelled.covariates)
-    checkpoint_folder.mkdir(parents=True, exist_ok=True)
-    for number in range(training.n_seeds):
-        path = seed_checkpoint(checkpoint_folder, number)
-        options = _options(path, recipe=recipe, threads=threads, records=records)
-        options = replace(options, on_epoch=records.on_epoch(number, training))
-        if not _is_trained(path, recipe.fingerprint):
-            fitted = fit_network(
-                bags,
-                labelled,
-                data=recipe.data,
-                training=training,
-                parts=Parts.of_seed(labelled, training, number=number),
-                number=number,
-                options=options,
-            )
-            save_network(fitted, path, fingerprint=recipe.fingerprint)
-        if options.resume is not None:
-            options.resume.unlink(missing_ok=True)
-    write_stamp(checkpoint_folder, fingerprint=recipe.fingerprint, n_seeds=training.n_seeds)
-    return load_fold(checkpoint_folder, recipe.fingerprint)
+    # Two at once would write each other's states and logs: the second waits, and finds all done.
+    held = checkpoint_folder.with_name(f".{checkpoint_folder.name}.lock")
+    with waiting_lock(held, what=f"training {checkpoint_folder.name}"):
+        for number in range(training.n_seeds):
+            path = seed_checkpoint(checkpoint_folder, number)
+            options = _options(path, recipe=recipe, threads=threads, records=records)
+            options = replace(options, on_epoch=records.on_epoch(number, training))
+            if not _is_trained(path, recipe.fingerprint):
+                parts = Parts.of_seed(labelled, training, number=number)
+                fitted = fit_network(
+                    bags,
+                    labelled,
+                    data=recipe.data,
+                    training=training,
+                    parts=parts,
+                    number=number,
+                    options=options,
+                )
+                save_network(fitted, path, fingerprint=recipe.fingerprint)
+            if options.resume is not None:
+                options.resume.unlink(missing_ok=True)
+        write_stamp(checkpoint_folder, fingerprint=recipe.fingerprint, n_seeds=training.n_seeds)
+        return load_fold(checkpoint_folder, recipe.fingerprint)
 
 
 def _options(

@@ -9,10 +9,12 @@ from filelock import Timeout
 
 from biomass_pipeline.errors import BusyProjectError, UnlockableFolderError
 from biomass_pipeline.layout import Layout
-from biomass_pipeline.store import acquire_lock
+from biomass_pipeline.store import acquire_lock, sign_lock, signed_by
 
 # On every run that a command starts, so that those of servers are left to their daemon.
 COMMAND_TAGS = {"biomass/started_by": "command"}
+# Whoever only looks whether somebody is at work holds the lock for less than this.
+_LOOK_S = 0.5
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -33,10 +35,13 @@ def exclusive(layout: Layout, instance: dg.DagsterInstance) -> Iterator[None]:
         BusyProjectError: Another command is at work.
         UnlockableFolderError: There can be no lock in the project's folder.
     """
+    path = layout.dagster_home / "command.lock"
+    owner = signed_by(path)
     try:
-        lock = acquire_lock(layout.dagster_home / "command.lock")
+        lock = acquire_lock(path, timeout_s=_LOOK_S)
+        sign_lock(path)
     except Timeout:
-        raise BusyProjectError(layout.root) from None
+        raise BusyProjectError(layout.root, owner=owner) from None
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()
         raise UnlockableFolderError(layout.dagster_home, why=why) from error

@@ -11,6 +11,7 @@ import yaml
 from biomass_pipeline import __version__
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.orchestration.connections import keep_connections
+from biomass_pipeline.store import waiting_lock
 from biomass_pipeline.whole import write_whole
 
 _DAY_S = 24 * 60 * 60
@@ -74,13 +75,17 @@ _PRINT_STRAIGHT = {
 def open_instance(layout: Layout) -> dg.DagsterInstance:
     """Open the project's storage, making it at first.
 
-    It is opened here, by one process, before any server is started: several processes that open a
-    fresh one at once corrupt it.
+    It is opened here, by one process at a time, before any server is started: several processes
+    that open a fresh one at once corrupt it.
     """
     keep_connections()
     home = layout.dagster_home
+    with waiting_lock(home / "opening.lock", what="opening Dagster's storage"):
+        return _opened(home)
+
+
+def _opened(home: Path) -> dg.DagsterInstance:
     own = home / _FOR_VERBS
-    home.mkdir(parents=True, exist_ok=True)
     shared = os.environ.get(SETTINGS_VARIABLE)
     text = Path(shared).read_text(encoding="utf-8") if shared else _settings(home / _FOR_SERVERS)
     # Read again each time: somebody may have moved the storage to a database.

@@ -4,6 +4,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,15 @@ from biomass_pipeline.errors import (
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.orchestration.faults import patient
 from biomass_pipeline.reporting import Report, write_beside
+from biomass_pipeline.seal import (
+    as_comment,
+    sealed_json,
+    without_seal,
+    write_sealed,
+    write_table,
+    write_text,
+)
 from biomass_pipeline.store import Cache, FeatureFolder
-from biomass_pipeline.whole import write_whole
 
 # A fold by its number, a protocol by its key; None for an asset without partitions.
 Part = int | str | None
@@ -83,7 +91,8 @@ class ParquetTables(ByPart):
 
     def write(self, name: str, part: Part, value: pd.DataFrame) -> None:
         """Write the file whole."""
-        write_whole(self.path(name, part), lambda path: value.to_parquet(path, index=False))
+        path = self.path(name, part)
+        write_sealed(path, partial(write_table, value), name=self.layout.name(path))
 
     def place(self, name: str, part: Part, value: Any) -> Path:  # noqa: ARG002  # the name tells
         """The file."""
@@ -137,9 +146,9 @@ class Checkpoints(ByPart):
 
     def write(self, name: str, part: Part, value: CheckpointHandle) -> None:
         """Remember the fingerprint; training wrote the models."""
-        text = json.dumps({"fingerprint": value.fingerprint, "state": dict(value.state)})
+        text = sealed_json({"fingerprint": value.fingerprint, "state": dict(value.state)})
         pointer = self.layout.checkpoint_pointer(name, _fold(part))
-        write_whole(pointer, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(pointer, text, name=self.layout.name(pointer))
 
     def place(self, name: str, part: Part, value: Any) -> Path:  # noqa: ARG002  # the value tells
         """The folder of the models."""
@@ -175,8 +184,7 @@ class Documents(ByPart):
         path = self.layout.document(name)
         if isinstance(value, Report):
             write_beside(path.parent, value)
-        text = _text_of(value)
-        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_text(path, _text_of(value), name=self.layout.name(path))
 
     def place(self, name: str, part: Part, value: Any) -> Path:  # noqa: ARG002  # no folds
         """The document."""
@@ -192,7 +200,7 @@ class Documents(ByPart):
             texts = pd.read_csv(path, dtype="str", keep_default_na=False)
             return texts.assign(target=texts["target"].map(float).astype("float64"))
         text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix == ".json" else text
+        return without_seal(json.loads(text)) if path.suffix == ".json" else text
 
     def has(self, name: str, part: Part) -> bool:  # noqa: ARG002  # not partitioned
         """Whether the file is there."""
@@ -244,8 +252,8 @@ def _text_of(value: Any) -> str:
     if isinstance(value, pd.DataFrame):
         return value.to_csv(index=False, lineterminator="\n")
     if isinstance(value, Report):
-        return value.page
-    return value if isinstance(value, str) else json.dumps(value, indent=2, sort_keys=True)
+        return as_comment(value.page, "<!-- ", " -->")
+    return sealed_json(value)
 
 
 def _name(context: dg.InputContext | dg.OutputContext) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,8 +29,8 @@ from biomass_pipeline.manifest import (
 )
 from biomass_pipeline.mil.progress import TrainingProgress
 from biomass_pipeline.project import Project
-from biomass_pipeline.store import part_name
-from biomass_pipeline.whole import write_whole
+from biomass_pipeline.seal import as_comment, write_sealed, write_table, write_text
+from biomass_pipeline.store import part_name, waiting_lock
 
 # Each log line is a row in Dagster's event store: one every so often is enough.
 _LOG_EVERY_S = 15.0
@@ -130,6 +131,11 @@ class LedgerFile:
 
     layout: Layout
 
+    def held(self) -> AbstractContextManager[None]:
+        """Wait for another run that deals folds."""
+        path = self.layout.table("fold_ledger")
+        return waiting_lock(path.with_name(".fold_ledger.lock"), what="dealing folds")
+
     def read(self) -> pd.DataFrame | None:
         """What was assigned so far; None at first."""
         path = self.layout.table("fold_ledger")
@@ -138,7 +144,7 @@ class LedgerFile:
     def write(self, ledger: pd.DataFrame) -> None:
         """Remember it."""
         path = self.layout.table("fold_ledger")
-        write_whole(path, lambda partial: ledger.to_parquet(partial, index=False))
+        write_sealed(path, partial(write_table, ledger), name=self.layout.name(path))
 
 
 @dataclass(frozen=True)
@@ -209,7 +215,7 @@ class StudyFolder:
     def recommend(self, text: str) -> Path:
         """Write the file that the recommendation is taken from."""
         file = self.layout.recommended
-        write_whole(file, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(file, as_comment(text, "# "), name=self.layout.name(file))
         return file
 
 

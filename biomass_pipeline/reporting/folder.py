@@ -7,6 +7,7 @@ from typing import Final
 
 from biomass_pipeline.reporting.page import Report
 from biomass_pipeline.reporting.pictures import Picture, vector_files
+from biomass_pipeline.seal import as_comment, write_text
 from biomass_pipeline.whole import write_whole
 
 _FIGURES: Final = "figures"
@@ -22,7 +23,10 @@ def write_beside(folder: Path, report: Report) -> None:
         report: What the page belongs to.
     """
     files = report.beside()
-    _write(folder, files)
+    for name, text in report.texts.items():
+        marked = as_comment(text, "<!-- ", " -->")
+        write_text(folder / name, marked, name=f"{folder.name}/{name}")
+    _write(folder, {name: files[name] for name in files.keys() - report.texts})
     for old in sorted((folder / _FIGURES).glob("*.*")):
         if f"{_FIGURES}/{old.name}" not in files:
             old.unlink(missing_ok=True)

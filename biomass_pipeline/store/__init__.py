@@ -7,7 +7,14 @@ from biomass_pipeline.store.filling import Embedder
 from biomass_pipeline.store.folder import Cache, FeatureFolder, Written
 from biomass_pipeline.store.growth import Growth, PartialView, growing, open_partial
 from biomass_pipeline.store.inspection import Damage, Inspection
-from biomass_pipeline.store.locks import acquire_lock
+from biomass_pipeline.store.locks import (
+    acquire_lock,
+    holder_of,
+    is_locked,
+    sign_lock,
+    signed_by,
+    waiting_lock,
+)
 from biomass_pipeline.store.memory import MemoryCache, MemoryFeatures
 from biomass_pipeline.store.naming import all_cache_files, fold_of, part_name
 from biomass_pipeline.store.partial import Block
@@ -37,8 +44,13 @@ __all__ = [
     "describe",
     "fold_of",
     "growing",
+    "holder_of",
+    "is_locked",
     "leftovers",
     "open_cache",
     "open_partial",
     "part_name",
+    "sign_lock",
+    "signed_by",
+    "waiting_lock",
 ]

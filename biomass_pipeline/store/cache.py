@@ -1,5 +1,6 @@
 """A handle on one fold's published features: what training and people read."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ class FeatureCache:
             place = data.id.get_offset()
             if data.size == 0 or place is None:
                 return _feature_set(file, data[...])
-            mapped = np.memmap(self.path, data.dtype, mode="r", offset=place, shape=data.shape)
+            # Not by its name, which may stand for the next version by now.
+            with os.fdopen(os.dup(file.id.get_vfd_handle()), "rb") as same:
+                mapped = np.memmap(same, data.dtype, mode="r", offset=place, shape=data.shape)
             return _feature_set(file, mapped)
 
     def bag(self, index: int) -> NDArray[Any]:
@@ -45,6 +48,11 @@ class FeatureCache:
         with opened(self.path, self.fingerprint) as file:
             start, stop = file["offsets"][index : index + 2]
             return np.asarray(file["features"][start:stop])
+
+    def photos(self) -> dict[str, str]:
+        """The SHA-256 of each photo by its id; no feature is read."""
+        with opened(self.path, self.fingerprint) as file:
+            return dict(zip(texts(file, "image_id"), texts(file, "image_sha256"), strict=True))
 
     def stamp(self) -> Stamp:
         """What made this file."""

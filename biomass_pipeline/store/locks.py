@@ -1,10 +1,12 @@
 """One writer a fold. The system holds the lock for a process, so a dead one leaves none behind."""
 
 import errno
+import logging
 import os
 import platform
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -12,9 +14,12 @@ from filelock import FileLock, Timeout
 from biomass_pipeline.errors import BusyCacheError, UnlockableFolderError
 from biomass_pipeline.store.disk import remove, writing
 
+_log = logging.getLogger(__name__)
+
 # Whoever only looks whether a fold is being written holds its lock for less than this.
 _LOOK_S = 0.5
 _NEVER_S = -1.0
+_SOMEBODY = "another process"
 # A file system without locks, or without one to spare.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 
@@ -45,6 +50,40 @@ def acquire_lock(path: Path, *, timeout_s: float = 0.0) -> FileLock:
     return lock
 
 
+def sign_lock(path: Path) -> None:
+    """Say in a lock's file who holds it."""
+    moment = datetime.now(UTC).isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")
+    path.write_text(
+        f"process {os.getpid()} on {platform.node()}, since {moment} UTC", encoding="utf-8"
+    )
+
+
+def signed_by(path: Path) -> str:
+    """Who held a lock last, as far as it is known."""
+    try:
+        return path.read_text(encoding="utf-8") or _SOMEBODY
+    except (OSError, ValueError):
+        return _SOMEBODY
+
+
+def holder_of(path: Path) -> str:
+    """Who holds a lock now, as far as it can be known from here; empty: nobody.
+
+    Args:
+        path: The lock's own file, which is there.
+    """
+    # Before the attempt: older versions of filelock empty the file that they try to lock.
+    owner = signed_by(path)
+    try:
+        acquire_lock(path).release()
+    except Timeout:
+        return owner
+    except (OSError, UnlockableFolderError):
+        # A folder that is read-only or has no locks.
+        return ""
+    return ""
+
+
 @contextmanager
 def fold_lock(final: Path) -> Iterator[None]:
     """Hold a fold's file for writing.
@@ -57,9 +96,33 @@ def fold_lock(final: Path) -> Iterator[None]:
     lock = _acquired(final, _lock_path(final), timeout_s=_LOOK_S)
     try:
         with writing(final):
-            _lock_path(final).write_text(
-                f"process {os.getpid()} on {platform.node()}", encoding="utf-8"
-            )
+            sign_lock(_lock_path(final))
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def waiting_lock(path: Path, *, what: str) -> Iterator[None]:
+    """Hold a lock, waiting for whoever holds it; the log says for whom.
+
+    Args:
+        path: The lock's own file; its folder is made.
+        what: What it is for, as a log says it: `training fold 0`.
+
+    Raises:
+        UnlockableFolderError: The file system has no locks.
+        OSError: The file cannot be opened or made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    owner = signed_by(path)
+    try:
+        lock = acquire_lock(path, timeout_s=_LOOK_S)
+    except Timeout:
+        _log.info("%s waits for %s", what, owner)
+        lock = acquire_lock(path, timeout_s=_NEVER_S)
+    try:
+        sign_lock(path)
         yield
     finally:
         lock.release()
@@ -141,11 +204,11 @@ def _acquired(final: Path, path: Path, *, timeout_s: float) -> FileLock:
     with writing(final):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Before the attempt: older versions of filelock empty the file that they try to lock.
-        owner = path.read_text(encoding="utf-8") if path.exists() else ""
+        owner = signed_by(path)
         try:
             return acquire_lock(path, timeout_s=timeout_s)
         except Timeout:
-            raise BusyCacheError(final, owner=owner or "another process") from None
+            raise BusyCacheError(final, owner=owner) from None
 
 
 def _lock_path(final: Path) -> Path:

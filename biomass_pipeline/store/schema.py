@@ -172,7 +172,7 @@ def _sound_attributes(path: Path, file: h5py.File) -> dict[str, Any]:
     """The attributes of a file that leads nowhere else and has the structure it was given."""
     try:
         check_confined(path, file)
-        sound = is_sound(path, file)
+        sound = is_sound(file)
         attributes = dict(file.attrs) if sound else {}
     except _UNREADABLE as error:
         raise DamagedCacheError(path, f"HDF5 cannot open it ({error})") from None

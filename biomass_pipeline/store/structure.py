@@ -4,6 +4,7 @@ HDF5 has checksums of its structure, but none of the heap that holds the texts o
 damage there can keep it reading for ever. So this is looked at before any attribute is.
 """
 
+import os
 from itertools import pairwise
 from pathlib import Path
 from zlib import crc32
@@ -25,12 +26,12 @@ def make_room(file: h5py.File) -> None:
 def seal(path: Path) -> None:
     """Write the check of a file that was laid out and closed."""
     with h5py.File(path, "r", libver="latest") as file:
-        place, check = file[STRUCTURE_CHECK].id.get_offset(), _check(path, file)
+        place, check = file[STRUCTURE_CHECK].id.get_offset(), _check(file)
     with path.open("r+b", buffering=0) as raw:
         write_at(raw, place, np.array([check], np.uint64).data)
 
 
-def is_sound(path: Path, file: h5py.File) -> bool:
+def is_sound(file: h5py.File) -> bool:
     """Whether an opened file has the structure that it was given; one made elsewhere may not say.
 
     Raises:
@@ -38,20 +39,23 @@ def is_sound(path: Path, file: h5py.File) -> bool:
     """
     if STRUCTURE_CHECK not in file:
         return True
-    return int(file[STRUCTURE_CHECK][0]) == _check(path, file)
+    return int(file[STRUCTURE_CHECK][0]) == _check(file)
 
 
-def _check(path: Path, file: h5py.File) -> int:
-    """2^32 + CRC-32 of the bytes between the datasets' data."""
+def _check(file: h5py.File) -> int:
+    """2^32 + CRC-32 of the bytes between the datasets' data.
+
+    Read from what HDF5 has open: the name may stand for the next version by now.
+    """
+    descriptor = file.id.get_vfd_handle()
     # Not `values()`, which gives None for what cannot be opened.
     datasets = [file[name] for name in file]
     data = sorted(
         (part.id.get_offset(), part.id.get_storage_size()) for part in datasets if part.size
     )
-    edges = [(0, 0), *((start, start + size) for start, size in data), (path.stat().st_size,) * 2]
+    end = os.fstat(descriptor).st_size
+    edges = [(0, 0), *((start, start + size) for start, size in data), (end, end)]
     found = 0
-    with path.open("rb") as raw:
-        for (_, stop), (start, _) in pairwise(edges):
-            raw.seek(stop)
-            found = crc32(raw.read(start - stop), found)
+    for (_, stop), (start, _) in pairwise(edges):
+        found = crc32(os.pread(descriptor, start - stop, stop), found)
     return WRITTEN + found

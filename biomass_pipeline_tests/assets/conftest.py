@@ -1,5 +1,6 @@
 """Fakes behind the assets' seams: photos, labels, ledger and features in memory, no instance."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 from io import BytesIO
@@ -86,6 +87,9 @@ class Ledger:
 
     def read(self):
         return self.kept
+
+    def held(self):
+        return nullcontext()
 
     def write(self, ledger):
         self.kept = ledger

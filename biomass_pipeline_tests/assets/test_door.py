@@ -76,6 +76,23 @@ def test_folds_are_remembered_in_the_ledger(stand):
     assert set(stand.ledger.kept["group"]) == set(after["group"])
 
 
+def test_the_ledger_is_held_from_reading_to_writing(stand, monkeypatch):
+    """Of two runs that deal at once, one would forget the groups of the other."""
+    ledger, events = stand.ledger, []
+
+    @contextmanager
+    def held():
+        events.append("held")
+        yield
+        events.append("free")
+
+    monkeypatch.setattr(ledger, "held", held)
+    monkeypatch.setattr(ledger, "read", lambda: events.append("read"))
+    monkeypatch.setattr(ledger, "write", lambda _: events.append("write"))
+    stand.folds()
+    assert events == ["held", "read", "write", "free"]
+
+
 def test_fold_sizes_are_shown(stand):
     shown = stand.folds(how=CALL).metadata["folds"].value.splitlines()
     assert shown[0] == "| fold | photos | groups | mean mass_g |"

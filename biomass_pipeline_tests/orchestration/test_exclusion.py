@@ -38,9 +38,13 @@ with open_instance(project.layout) as instance, exclusive(project.layout, instan
 """
 
 
+# Who, where, since when: enough to find it and to end it.
+HOLDER = r"process \d+ on \S+, since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC\. Wait until it ends"
+
+
 def expect_busy(layout, instance):
     with (
-        pytest.raises(BusyProjectError, match=f"is running on {layout.root}"),
+        pytest.raises(BusyProjectError, match=f"is running on {layout.root}: {HOLDER}"),
         exclusive(layout, instance),
     ):
         pass

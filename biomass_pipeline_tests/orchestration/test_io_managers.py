@@ -300,8 +300,8 @@ class TestDocuments:
     def test_a_report_is_read_as_its_page_and_its_texts_lie_beside_it(self, documents, layout):
         documents.write("report", None, Report("<p>page", {"model_card.md": "# Card"}))
 
-        assert documents.read("report", None) == "<p>page"
-        assert (layout.report.parent / "model_card.md").read_text() == "# Card"
+        assert documents.read("report", None).endswith(" -->\n<p>page")
+        assert (layout.report.parent / "model_card.md").read_text().endswith(" -->\n# Card")
 
     def test_a_submission_is_a_csv_whose_numbers_come_back_exactly(self, documents, tmp_path):
         table = pd.DataFrame({"sample_id": ["007__a", "NA__a"], "target": [1 / 3, 2e-17]}).astype(

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import contextmanager
 
 import pytest
 
 from biomass_pipeline.errors import BusyCacheError, UnlockableFolderError
-from biomass_pipeline.store.locks import fold_lock, is_locked
+from biomass_pipeline.store.locks import fold_lock, holder_of, is_locked, signed_by, waiting_lock
 from biomass_pipeline_tests.store.fold import final_of, fold_of, folder_at, names, write
 
 # Says when it holds the fold, in the middle of an extraction, and stays there.
@@ -52,7 +54,7 @@ def test_the_second_writer_is_refused_and_told_who_is_the_first(tmp_path):
     folder = folder_at(tmp_path)
     with another_writer(tmp_path) as process:
         assert is_locked(final_of(folder))
-        who = rf"fold_0.h5 is being written by process {process.pid} on \S+\. Two runs"
+        who = rf"fold_0.h5 is being written by process {process.pid} on \S+, since \S+ \S+ UTC\."
         for _ in range(2):
             with pytest.raises(BusyCacheError, match=who):
                 write(folder, 0, fold_of(("a", "c1"), ("b", "c2")))
@@ -71,6 +73,38 @@ def test_a_fold_is_free_before_and_after_it_is_written(tmp_path):
     with fold_lock(final):
         assert is_locked(final)
     assert not is_locked(final)
+
+
+def test_who_waits_for_a_lock_says_for_whom_and_gets_it(tmp_path, caplog):
+    path = tmp_path / "new" / ".fold_0.lock"
+    order = []
+
+    def second():
+        with waiting_lock(path, what="training fold 0"):
+            order.append("second")
+
+    with caplog.at_level("INFO", logger="biomass_pipeline"):
+        with waiting_lock(path, what="training fold 0"):
+            owner = signed_by(path)
+            assert holder_of(path) == owner
+            waiting = threading.Thread(target=second)
+            waiting.start()
+            deadline = time.monotonic() + 60
+            while not caplog.messages and time.monotonic() < deadline:
+                time.sleep(0.01)
+            order.append("first")
+        waiting.join()
+    assert order == ["first", "second"]
+    assert caplog.messages == [f"training fold 0 waits for {owner}"]
+    assert f"process {os.getpid()} on " in owner
+    assert not holder_of(path)
+
+
+def test_nobody_is_named_where_a_lock_says_nothing(tmp_path):
+    path = tmp_path / ".lock"
+    assert signed_by(path) == "another process"
+    path.write_bytes(b"\xff")
+    assert signed_by(path) == "another process"
 
 
 def test_an_error_frees_the_fold(tmp_path):

@@ -16,11 +16,12 @@ from biomass_pipeline.errors import (
 )
 from biomass_pipeline.mil.calibration import InnerTable
 from biomass_pipeline.mil.novelty import Novelty
+from biomass_pipeline.mil.provenance import model_name
 from biomass_pipeline.mil.ridge.machines import machine_from
 from biomass_pipeline.mil.ridge.model import Member, RidgeModel
 from biomass_pipeline.mil.ridge.scaling import BlockScale
 from biomass_pipeline.mil.targets import TargetSpec
-from biomass_pipeline.whole import write_whole
+from biomass_pipeline.seal import in_archive, write_sealed
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -45,8 +46,9 @@ def save_ridge(model: RidgeModel, folder: Path) -> Path:
     def write(partial: Path) -> None:
         with partial.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
+        in_archive(partial)
 
-    write_whole(path, write)
+    write_sealed(path, write, name=model_name(path))
     return path
 
 
