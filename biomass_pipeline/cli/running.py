@@ -71,7 +71,8 @@ def run_stale(
         **_outcome(project, extraction),
     }
     if complete:
-        keep_trace(project, n_quarantined=summary["quarantined"])
+        with suppress(OSError):  # a memory aid only
+            keep_trace(project, n_quarantined=summary["quarantined"])
     if as_json:
         typer.echo(json.dumps(summary))
     else:

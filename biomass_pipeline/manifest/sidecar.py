@@ -1,12 +1,12 @@
 """What is remembered of photos already read, so that unchanged files are not opened again."""
 
-import os
-import threading
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import pandas as pd
+
+from biomass_pipeline.whole import write_whole
 
 OK = "ok"
 QUARANTINED = "quarantined"
@@ -81,15 +81,7 @@ def remember(records: Iterable[Record], *, sidecar: Path | None) -> None:
     if sidecar is None:
         return
     table = pd.DataFrame([astuple(record) for record in records], columns=_COLUMNS)
-    sidecar.parent.mkdir(parents=True, exist_ok=True)
-    # Two runs may write at once: each has its own partial file, and the last one whole wins.
-    writer = f"{os.getpid()}-{threading.get_ident()}"
-    partial = sidecar.with_name(f"{sidecar.name}.{writer}.partial")
-    with partial.open("wb") as stream:
-        table.to_parquet(stream, index=False)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(sidecar)
+    write_whole(sidecar, lambda path: table.to_parquet(path, index=False))
 
 
 def as_row(record: Record) -> dict[str, object]:
