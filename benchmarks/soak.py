@@ -1,8 +1,8 @@
 """Hold a season of arrivals to its promises: each content embedded once, nothing that grows.
 
 Usage: python benchmarks/soak.py [RESULT.json] [--ticks 500] [--seed 0]. The arrivals sensor looks
-at a tiny farm again and again in compressed time, while photos come, change, go and are half written;
-what it asks for is run in this process, on Dagster's real storage. Needs Linux.
+at a tiny farm again and again in compressed time, while photos come, change, go and are half
+written; what it asks for is run in this process, on Dagster's real storage. Needs Linux.
 """
 
 import argparse

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from biomass_pipeline.errors import BusyProjectError, UnlockableFolderError
-from biomass_pipeline.orchestration import exclusive, open_instance
+from biomass_pipeline.orchestration import exclusive, open_instance, others_at_work
 from biomass_pipeline.orchestration.exclusion import COMMAND_TAGS
 from biomass_pipeline_tests.farm import build_farm, every, graph_of
 
@@ -143,6 +143,10 @@ def test_the_place_of_a_servers_run_is_left_to_it(farm, held):
         storage.claim_concurrency_slot("gpu", run.run_id, "a_step")
     with exclusive(farm.project().layout, held):
         assert n_held(held) == 1
+        # Who has to wait for it is told so, and what to do if it is dead.
+        (told,) = others_at_work(held)
+    assert told.startswith(f"Run {run.run_id} of a server (prepare) comes first: heavy steps wait")
+    assert told.endswith("If its server is dead, terminate it in `biomass ui`.")
 
 
 @pytest.mark.parametrize(
