@@ -139,9 +139,9 @@ class Command:
         texts = [_text(log / name) for name in ("printed", "said", "struck", "points")]
         seconds = time.monotonic() - self.began_s
         printed, said, struck, points = texts
-        return Ended(
-            None if hung else code, printed, said, struck.strip(), int(points or 0), seconds
-        )
+        passed = tuple(map(int, points.split() or (0, 0)))
+        code = None if hung else code
+        return Ended(code, printed, said, struck.strip(), passed, seconds)
 
     def stopped(self, limit_s):
         """Whether it stopped itself at its point, before it ended."""
