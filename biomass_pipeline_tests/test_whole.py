@@ -1,10 +1,13 @@
 """A file is there whole or not at all."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -50,10 +53,60 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
     path.write_text("old")
     writer = subprocess.Popen([sys.executable, "-c", HALF, str(path)], stdout=subprocess.PIPE)
     assert writer.stdout.readline() == b"half\n"
+    living = HALF.replace("half", "living")
+    other = subprocess.Popen([sys.executable, "-c", living, str(path)], stdout=subprocess.PIPE)
+    assert other.stdout.readline() == b"living\n"
     os.kill(writer.pid, signal.SIGKILL)
     writer.wait()
     writer.stdout.close()
     assert path.read_text() == "old"
+    assert texts(tmp_path) == ["half", "living", "old"]
+    # The next writer clears away what the dead one left, and not what a living one writes.
+    write_whole(path, lambda partial: partial.write_text("new"))
+    assert texts(tmp_path) == ["living", "new"]
+    os.kill(other.pid, signal.SIGKILL)
+    other.wait()
+    other.stdout.close()
+
+
+def texts(folder):
+    return sorted(file.read_text() for file in folder.iterdir())
+
+
+def test_a_partial_file_of_another_place_is_left(tmp_path):
+    left = [tmp_path / "table.parquet.1-1.partial", tmp_path / "other.txt.1-1.partial"]
+    for file in left:
+        file.touch()
+    write_whole(tmp_path / "table.txt", lambda partial: partial.write_text("new"))
+    assert all(file.exists() for file in left)
+
+
+def test_a_file_system_without_locks_will_do(tmp_path, monkeypatch):
+    def refuses(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    path = tmp_path / "table.txt"
+    left = tmp_path / "table.txt.1-1.partial"
+    left.touch()
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    write_whole(path, lambda partial: partial.write_text("new"))
+    assert path.read_text() == "new"
+    # Nobody can tell whether its writer is dead.
+    assert left.exists()
+
+
+def test_a_file_taken_for_abandoned_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
+    flock, taken = fcntl.flock, []
+
+    def late(descriptor, how):
+        if not taken:
+            taken.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+            taken[0].unlink()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    write_whole(tmp_path / "table.txt", lambda partial: partial.write_text("new"))
+    assert texts(tmp_path) == ["new"]
 
 
 def test_writers_with_one_number_on_two_machines_do_not_share_a_partial_file(tmp_path):

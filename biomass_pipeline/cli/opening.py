@@ -11,6 +11,7 @@ import dagster as dg
 from biomass_pipeline.assets import Reporter
 from biomass_pipeline.config import DataConfig
 from biomass_pipeline.errors import (
+    BiomassError,
     InterruptedRunError,
     MissingConfigurationError,
     UnusableRootError,
@@ -22,6 +23,7 @@ from biomass_pipeline.orchestration import (
     build_resources,
     open_instance,
 )
+from biomass_pipeline.orchestration.refusals import refusal
 from biomass_pipeline.project import Project
 
 
@@ -50,21 +52,36 @@ def opened(project: Project, reporter: Reporter, *, settle: bool = False) -> Ite
 
     Raises:
         UnusableRootError: Nothing can be written under the project's root folder.
+        StorageRefusedError: The disk, or Dagster's database on it, refuses.
         MissingWeightsError: The backbone's weights are not to be had.
         InterruptedRunError: Somebody pressed Ctrl-C.
     """
     # Before the graph: the hash of the weights is part of what decides it.
     fetch_weights(project.config.backbone, base=project.base)
     resources = build_resources(project, reporter=reporter, settle=settle)
-    try:
-        instance = open_instance(project.layout)
-    except OSError as error:
-        raise UnusableRootError(project.layout.root, str(error)) from error
-    with instance, _stoppable():
+    with _refusals_told():
+        try:
+            instance = open_instance(project.layout)
+        except OSError as error:
+            raise UnusableRootError(project.layout.root, str(error)) from error
+    with instance, _stoppable(), _refusals_told():
         try:
             yield Graph(build_definitions(project, resources=resources), instance)
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
             raise InterruptedRunError from None
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """A full disk or a locked database is a sentence, wherever it is met."""
+    try:
+        yield
+    except BiomassError:
+        raise
+    except Exception as error:
+        if told := refusal(error, what="The project's storage failed"):
+            raise told from error
+        raise
 
 
 @contextmanager

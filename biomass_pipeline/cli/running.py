@@ -20,7 +20,7 @@ from biomass_pipeline.cli.trace import keep_trace
 from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.evaluation import score_table
 from biomass_pipeline.manifest import with_refusals
-from biomass_pipeline.orchestration import Graph, exclusive
+from biomass_pipeline.orchestration import Graph, exclusive, others_at_work
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import FeatureFolder
 from biomass_pipeline.synthetic import SyntheticSpec, write_photos
@@ -54,6 +54,8 @@ def run_stale(
         opened(project, reporter) as graph,
         exclusive(project.layout, graph.instance),
     ):
+        for sentence in others_at_work(graph.instance):
+            say(console, sentence, style="yellow")
         wanted = graph.select(select, fold=fold)
         graph.observe()
         ran = graph.run(
@@ -72,7 +74,8 @@ def run_stale(
         **_outcome(project, extraction),
     }
     if complete:
-        keep_trace(project, n_quarantined=summary["quarantined"])
+        with suppress(OSError):  # a memory aid only
+            keep_trace(project, n_quarantined=summary["quarantined"])
     if as_json:
         typer.echo(json.dumps(summary))
     else:

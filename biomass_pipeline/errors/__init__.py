@@ -106,8 +106,10 @@ from biomass_pipeline.errors.running import (
     InterruptedRunError,
     MissingTableError,
     SeveralRunsFailedError,
+    StorageRefusedError,
     UnknownSelectionError,
     UnsettledAssetError,
+    place_of,
 )
 from biomass_pipeline.errors.site import (
     CutCountError,
@@ -203,6 +205,7 @@ __all__ = [
     "StaleCheckpointError",
     "StaleModelsError",
     "StaleTilesError",
+    "StorageRefusedError",
     "StrangeFeaturesError",
     "StrangerSiteError",
     "StrayNameError",
@@ -249,4 +252,5 @@ __all__ = [
     "UnwritableCacheError",
     "VanishedPhotosError",
     "WeightsMisfitError",
+    "place_of",
 ]

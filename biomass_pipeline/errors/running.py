@@ -12,12 +12,20 @@ class AssetFailedError(BiomassError):
     """An asset failed for a reason that nobody foresaw; Dagster's log keeps the traceback."""
 
     def __init__(self, asset: str, *, fold: str | None, cause: str, run_id: str) -> None:
-        part = f"fold {fold}" if fold is not None and fold.isdigit() else fold
-        place = f"`{asset}`" if part is None else f"`{asset}` of {part}"
         super().__init__(
-            f"{place} failed: {cause}. What was finished before it is kept. This is nothing that "
-            f"the checks foresaw, perhaps a bug: its traceback is in Dagster's run {run_id}, which "
-            f"`biomass ui` shows under Runs."
+            f"{place_of(asset, fold=fold)} failed: {cause}. What was finished before it is kept. "
+            f"This is nothing that the checks foresaw, perhaps a bug: its traceback is in "
+            f"Dagster's run {run_id}, which `biomass ui` shows under Runs."
+        )
+
+
+class StorageRefusedError(BiomassError):
+    """The disk, or Dagster's database on it, refuses."""
+
+    def __init__(self, what: str, *, why: str, remedy: str) -> None:
+        super().__init__(
+            f"{what}: {why}. {remedy}, then run `biomass run` again. What was finished before is "
+            f"kept, and no file is left half written."
         )
 
 
@@ -112,6 +120,12 @@ class BusyProjectError(BiomassError):
             f"Another `biomass` command is running on {root}: {owner}. Wait until it ends, or "
             f"stop it; it loses at most the photos in flight."
         )
+
+
+def place_of(asset: str, *, fold: str | None) -> str:
+    """An asset, or one part of it, as errors name it."""
+    part = f"fold {fold}" if fold is not None and fold.isdigit() else fold
+    return f"`{asset}`" if part is None else f"`{asset}` of {part}"
 
 
 def _near_name(selection: str, known: Sequence[str]) -> str | None:

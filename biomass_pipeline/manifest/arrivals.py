@@ -66,7 +66,8 @@ class Watch:
         made = type(self)
         if look == self.acted:
             return made(look, None, self.acted, self.counter), False
-        since_s = now_s if self.since_s is None else self.since_s
+        # A clock that was set back must not make the wait longer.
+        since_s = now_s if self.since_s is None else min(self.since_s, now_s)
         if look == self.last or now_s - since_s >= patience_s:
             return made(look, None, look, self.counter + 1), True
         return made(look, since_s, self.acted, self.counter), False

@@ -84,7 +84,6 @@ def remember(records: Iterable[Record], *, sidecar: Path | None) -> None:
     if sidecar is None:
         return
     table = pd.DataFrame([astuple(record) for record in records], columns=_COLUMNS)
-    # Two runs may write at once: the last one whole wins.
     write_sealed(sidecar, lambda path: write_table(table, path), name=sidecar.name)
 
 

@@ -1,5 +1,6 @@
 """A training that was killed goes on from its last state, as if nothing had happened."""
 
+import io
 import logging
 from pathlib import Path
 from typing import Any, cast
@@ -71,7 +72,10 @@ class Resumption(pl.Callback):
             "chance": module.chance.get_state(),
             **_chance_of_torch(module.device),
         }
-        write_whole(self._path, lambda partial: torch.save(state, partial))
+        # Of a full disk PyTorch's own writer says that its archive failed, and not why.
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_whole(self._path, lambda partial: partial.write_bytes(buffer.getbuffer()))
 
 
 def read_state(path: Path, *, fingerprint: str) -> dict[str, Any] | None:

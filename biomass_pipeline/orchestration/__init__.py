@@ -1,6 +1,6 @@
 """Dagster: partitions, resources, IO managers, checks, jobs, staleness, and the graph they make."""
 
-from biomass_pipeline.orchestration.exclusion import exclusive
+from biomass_pipeline.orchestration.exclusion import exclusive, others_at_work
 from biomass_pipeline.orchestration.graph import (
     blueprint_of,
     build_definitions,
@@ -32,6 +32,7 @@ __all__ = [
     "build_resources",
     "exclusive",
     "open_instance",
+    "others_at_work",
     "progress_line",
     "training_line",
 ]

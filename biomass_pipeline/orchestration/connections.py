@@ -22,6 +22,9 @@ from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from sqlalchemy import Engine, QueuePool, create_engine, make_url
 
 _USERS = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
+# Who copies the database, or a disk that is slow for a while, locks it for longer than the 5 s that
+# SQLite waits by itself.
+_PATIENCE_S = 60.0
 # Three files of a project, and those of the runs that are being written. Each holds descriptors.
 _MOST_KEPT = 8
 
@@ -99,7 +102,8 @@ class KeptConnections:
             return found.engine
 
     def _open(self, url: str, **options: Any) -> _Kept:  # noqa: ANN401
-        engine = self._make(url, **{**options, "poolclass": KeptPool})
+        patience = {"timeout": _PATIENCE_S, **options.get("connect_args", {})}
+        engine = self._make(url, **{**options, "poolclass": KeptPool, "connect_args": patience})
         if not isinstance(engine.pool, KeptPool):  # pragma: no cover  # the pool was just named
             raise TypeError(type(engine.pool))
         return _Kept(engine, engine.pool, None)

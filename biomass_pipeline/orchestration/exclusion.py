@@ -56,4 +56,30 @@ def _clear_killed(instance: dg.DagsterInstance) -> None:
     dead = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED, tags=COMMAND_TAGS))
     for run in dead:
         instance.report_run_failed(run, "The command that ran it was killed.")
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    # Not of these runs only: who was killed between these two lines leaves a place as well.
+    for run_id in _in_pools(instance):
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+
+
+def others_at_work(instance: dg.DagsterInstance) -> list[str]:
+    """A sentence for each run of a server that has, or waits for, a place in a pool.
+
+    Only its daemon knows whether such a run still lives: after a power cut it would be waited for
+    without end.
+    """
+    runs = filter(None, map(instance.get_run_by_id, sorted(_in_pools(instance))))
+    return [
+        f"Run {run.run_id} of a server ({run.job_name}) comes first: heavy steps wait until it "
+        f"ends. If its server is dead, terminate it in `biomass ui`."
+        for run in runs
+        if not COMMAND_TAGS.items() <= run.tags.items()
+    ]
+
+
+def _in_pools(instance: dg.DagsterInstance) -> set[str]:
+    """The runs that hold a place in a pool, or stand in line for one."""
+    storage = instance.event_log_storage
+    pools = [storage.get_concurrency_info(pool) for pool in storage.get_concurrency_keys()]
+    return {place.run_id for pool in pools for place in (*pool.claimed_slots, *pool.pending_steps)}

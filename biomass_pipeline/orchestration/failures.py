@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
 
-from biomass_pipeline.errors import AssetFailedError, BiomassError, FailedCheckError
+from biomass_pipeline.errors import AssetFailedError, BiomassError, FailedCheckError, place_of
+from biomass_pipeline.orchestration.refusals import refusal
 
 _STOPS = dg.AssetCheckSeverity.ERROR
 
@@ -23,6 +25,8 @@ def failure(
     for cause in _causes(error):
         if isinstance(cause, BiomassError):
             return cause
+    if refused := refusal(error, what=_what_failed(instance, run_id, fold=fold)):
+        return refused
     if check := _failed_check(instance, run_id):
         found = check.description or "it gave no reason."
         asset = check.asset_key.to_user_string()
@@ -49,6 +53,15 @@ def _failed_step(instance: dg.DagsterInstance, run_id: str) -> str:
             return event.step_key
     run = instance.get_run_by_id(run_id)
     return run.job_name if run else "the graph"
+
+
+def _what_failed(instance: dg.DagsterInstance, run_id: str, *, fold: str | None) -> str:
+    try:
+        step = _failed_step(instance, run_id)
+    except SQLAlchemyError:
+        # The database that would know is what refuses.
+        return "The run failed"
+    return f"{place_of(step, fold=fold)} failed"
 
 
 def _events(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.DagsterEvent]:

@@ -48,7 +48,7 @@ _PASSING_ERRORS = (
 
 def passes(error: BaseException) -> bool:
     """Whether an error, or what it was explicitly raised from, is a fault that may pass."""
-    return any(_is_fault(cause) for cause in _causes(error))
+    return any(_is_fault(cause) for cause in causes(error))
 
 
 def persevering(body: Callable[P, R]) -> Callable[P, R]:
@@ -107,7 +107,7 @@ def _attempt() -> int | None:
     return context.retry_number + 1
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """The error, what it was raised from, and so on; what was merely handled then is no cause."""
     seen: list[BaseException] = []
     cause: BaseException | None = error
@@ -120,7 +120,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _is_fault(error: BaseException) -> bool:
     if isinstance(error, _PASSING_ERRORS) or _is_device_memory(error):
         return True
-    return isinstance(error, OSError | RuntimeError) and _number(error) in _PASSING
+    return isinstance(error, OSError | RuntimeError) and number_of(error) in _PASSING
 
 
 def _is_device_memory(error: BaseException) -> bool:
@@ -129,7 +129,7 @@ def _is_device_memory(error: BaseException) -> bool:
     return ("torch", "OutOfMemoryError") in kinds
 
 
-def _number(error: BaseException) -> int | None:
+def number_of(error: BaseException) -> int | None:
     """The system's error number; HDF5 hides it in its text."""
     number = getattr(error, "errno", None)
     if isinstance(number, int):

@@ -1,5 +1,6 @@
 """How assets are kept between steps: tables as Parquet, caches and models as handles, or memory."""
 
+import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -30,10 +31,12 @@ from biomass_pipeline.seal import (
     write_table,
     write_text,
 )
-from biomass_pipeline.store import Cache, FeatureFolder
+from biomass_pipeline.store import Cache, FeatureCache, FeatureFolder
 
 # A fold by its number, a protocol by its key; None for an asset without partitions.
 Part = int | str | None
+# Beside each materialization: what its file is told by.
+MARK = "mark"
 
 
 class ByPart(dg.IOManager):
@@ -55,6 +58,10 @@ class ByPart(dg.IOManager):
     def has(self, name: str, part: Part) -> bool:
         """Whether it is there to be read."""
 
+    def mark(self, name: str, part: Part) -> str:  # noqa: ARG002  # theirs to say
+        """What tells what is kept from anything else in its place; empty: nothing does."""
+        return ""
+
     def place(self, name: str, part: Part, value: Any) -> Path | None:  # noqa: ARG002  # theirs to say
         """The file or folder that people find it in; None: there is none."""
         return None
@@ -64,6 +71,8 @@ class ByPart(dg.IOManager):
         """Keep what a step returned."""
         part = part_of(context.asset_partition_key) if context.has_asset_partitions else None
         self.write(_name(context), part, obj)
+        if mark := self.mark(_name(context), part):
+            context.add_output_metadata({MARK: mark})
         place = self.place(_name(context), part, obj)
         if place is not None:
             context.add_output_metadata({"file": dg.MetadataValue.path(str(place.resolve()))})
@@ -109,6 +118,10 @@ class ParquetTables(ByPart):
         """Whether the file is there."""
         return self.path(name, part).exists()
 
+    def mark(self, name: str, part: Part) -> str:
+        """The hash of the file."""
+        return _hash_of(self.path(name, part))
+
 
 @dataclass
 class FeatureHandles(ByPart):
@@ -136,6 +149,11 @@ class FeatureHandles(ByPart):
         except (MissingCacheError, DamagedCacheError, StaleCacheError):
             return False
         return True
+
+    def mark(self, name: str, part: Part) -> str:
+        """The hash of which photos the file holds, with how many tiles each."""
+        handle = self.read(name, part)
+        return handle.mark() if isinstance(handle, FeatureCache) else ""
 
 
 @dataclass
@@ -172,6 +190,10 @@ class Checkpoints(ByPart):
         whole = mil.ridge_exists if name == "ridge_baseline" else mil.networks_exist
         return whole(handle.folder, handle.fingerprint)
 
+    def mark(self, name: str, part: Part) -> str:
+        """The hash of what is remembered of the models, their fingerprint foremost."""
+        return _hash_of(self.layout.checkpoint_pointer(name, _fold(part)))
+
 
 @dataclass
 class Documents(ByPart):
@@ -206,6 +228,10 @@ class Documents(ByPart):
         """Whether the file is there."""
         return self.layout.document(name).exists()
 
+    def mark(self, name: str, part: Part) -> str:  # noqa: ARG002  # not partitioned
+        """The hash of the document."""
+        return _hash_of(self.layout.document(name))
+
 
 @dataclass
 class InMemory(ByPart):
@@ -232,20 +258,58 @@ class InMemory(ByPart):
         return (name, part) in self.objects
 
 
-def is_kept(
-    definition: dg.AssetsDefinition, name: str, key: str | None, *, resources: Mapping[str, object]
-) -> bool:
-    """Whether what was materialized can still be read; a manager of another kind is not asked.
+def loss_of(
+    definition: dg.AssetsDefinition,
+    name: str,
+    key: str | None,
+    *,
+    resources: Mapping[str, object],
+    instance: dg.DagsterInstance,
+) -> str:
+    """Why what was last materialized cannot be read; empty if it can. Only our managers are asked.
+
+    A run that was killed between writing a file and saying so leaves a file that is not the one
+    Dagster knows. It must not pass for it when what it was made of is as before again.
 
     Args:
         definition: The asset's.
         name: The asset.
         key: Its partition.
         resources: The managers, by their keys.
+        instance: What knows the last materialization.
     """
     manager = resources.get(definition.get_io_manager_key_for_asset_key(dg.AssetKey(name)))
+    if not isinstance(manager, ByPart):
+        return ""
     part = None if key is None else part_of(key)
-    return not isinstance(manager, ByPart) or manager.has(name, part)
+    if not manager.has(name, part):
+        return "its file is gone or damaged"
+    known = _mark_of(instance, name, key)
+    return (
+        "its file is not the one that was made"
+        if known
+        not in {
+            "",
+            manager.mark(name, part),
+        }
+        else ""
+    )
+
+
+def _mark_of(instance: dg.DagsterInstance, name: str, key: str | None) -> str:
+    """The mark of the newest materialization; empty where an earlier version gave none."""
+    newest = dg.AssetRecordsFilter(
+        dg.AssetKey(name), asset_partitions=None if key is None else [key]
+    )
+    for record in instance.fetch_materializations(newest, limit=1).records:
+        if (made := record.asset_materialization) and MARK in made.metadata:
+            return str(made.metadata[MARK].value)
+    return ""
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _text_of(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from biomass_pipeline.config import fingerprint
-from biomass_pipeline.orchestration.io_managers import is_kept
+from biomass_pipeline.orchestration.io_managers import loss_of
 from biomass_pipeline.orchestration.jobs import SOURCES, STAGES
 from biomass_pipeline.orchestration.readiness import Attempt, Situation, hindrance
 from biomass_pipeline.orchestration.staleness import (
@@ -76,8 +76,13 @@ class Look:
         judgement = Judgement(graph, instance)
         verdicts = {node: judgement.verdict(node) for node in wanted}
         for node, verdict in verdicts.items():
-            if verdict.fresh and not _is_there(graph, node, resources):
-                verdicts[node] = Verdict(node, missing=True, reasons=("its file is gone",))
+            asset = graph.get(dg.AssetKey(node.asset)).assets_def
+            if verdict.fresh and (
+                loss := loss_of(
+                    asset, node.asset, node.fold, resources=resources, instance=instance
+                )
+            ):
+                verdicts[node] = Verdict(node, missing=True, reasons=(loss,))
         return cls(graph, instance, judgement, verdicts, busy, [])
 
     @cached_property
@@ -209,8 +214,3 @@ def _assets_of(run: dg.DagsterRun) -> set[str] | None:
     if run.job_name == "observe":
         return {*SOURCES}
     return {*STAGES[run.job_name]} if run.job_name in STAGES else None
-
-
-def _is_there(graph: BaseAssetGraph[Any], node: Node, resources: Mapping[str, object]) -> bool:
-    definition = graph.get(dg.AssetKey(node.asset)).assets_def
-    return is_kept(definition, node.asset, node.fold, resources=resources)

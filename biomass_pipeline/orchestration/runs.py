@@ -17,7 +17,7 @@ from biomass_pipeline.errors import (
 from biomass_pipeline.orchestration.automation import CAUSE_TAG
 from biomass_pipeline.orchestration.exclusion import COMMAND_TAGS
 from biomass_pipeline.orchestration.failures import failure
-from biomass_pipeline.orchestration.io_managers import is_kept
+from biomass_pipeline.orchestration.io_managers import loss_of
 from biomass_pipeline.orchestration.jobs import OPTIONAL, SOURCES, STAGES
 from biomass_pipeline.orchestration.staleness import Judgement, Node, Verdict, nodes
 
@@ -229,9 +229,14 @@ class Graph:
             return verdict
         node = verdict.node
         definition = self.defs.get_assets_def(node.asset)
-        if not is_kept(definition, node.asset, node.fold, resources=self.defs.resources or {}):
-            return replace(verdict, missing=True, reasons=("its file is gone or damaged",))
-        return verdict
+        loss = loss_of(
+            definition,
+            node.asset,
+            node.fold,
+            resources=self.defs.resources or {},
+            instance=self.instance,
+        )
+        return replace(verdict, missing=True, reasons=(loss,)) if loss else verdict
 
     def _execute(self, job: str, chosen: Sequence[Node], *, fold: str | None) -> None:
         definition = self.defs.resolve_job_def(job)

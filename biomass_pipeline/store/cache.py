@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from biomass_pipeline.config import fingerprint
 from biomass_pipeline.errors import DamagedCacheError, OtherContentsError
 from biomass_pipeline.store.bags import FeatureSet
 from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp
@@ -53,6 +54,12 @@ class FeatureCache:
         """The SHA-256 of each photo by its id; no feature is read."""
         with opened(self.path, self.fingerprint) as file:
             return dict(zip(texts(file, "image_id"), texts(file, "image_sha256"), strict=True))
+
+    def mark(self) -> str:
+        """The hash of which photos this file holds, with how many tiles each: 16 digits."""
+        with opened(self.path, self.fingerprint) as file:
+            held = [texts(file, name) for name in ("image_id", "image_sha256")]
+            return fingerprint(self.fingerprint, *held, file["offsets"][...].tolist())
 
     def stamp(self) -> Stamp:
         """What made this file."""

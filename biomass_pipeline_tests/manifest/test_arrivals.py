@@ -65,6 +65,15 @@ class TestWatch:
         found, _ = acted([Sight(str(n)) for n in range(25)], patience_s=10.0)
         assert found == [10, 21]
 
+    def test_a_clock_that_was_set_back_makes_no_wait_longer(self):
+        watch, acts = Watch(), []
+        for number in range(12):
+            now_s = 1e9 + number if number < 3 else number
+            watch, act = watch.after(Sight(str(number)), now_s=now_s, patience_s=8.0)
+            acts.append(act)
+        # Eight seconds after the clock was set back, at the latest.
+        assert [number for number, act in enumerate(acts) if act] == [11]
+
     def test_going_back_to_an_earlier_state_counts(self):
         a, b = Sight("a"), Sight("b")
         found, keys = acted([a, a, b, b, a, a])

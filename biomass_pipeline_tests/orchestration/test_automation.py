@@ -374,7 +374,7 @@ class TestSensor:
         }
         done.settle()
         del done.memory.objects["mil_checkpoint", 1]
-        assert self.causes(done) == {("mil_checkpoint", "1"): "its file is gone"}
+        assert self.causes(done) == {("mil_checkpoint", "1"): "its file is gone or damaged"}
         done.settle()
         done.code = "2"
         assert self.causes(done) == {

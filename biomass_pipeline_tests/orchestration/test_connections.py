@@ -5,6 +5,7 @@ import logging
 import os
 import sqlite3
 from pathlib import Path
+from threading import Timer
 
 import dagster as dg
 import pytest
@@ -156,3 +157,15 @@ def test_a_fork_neither_uses_nor_closes_what_its_parent_has_open(engines, url):
     assert number(mine) == 1
     ask(mine, "update t set n = 3")
     assert number(engines(url)) == 3
+
+
+def test_a_database_that_is_locked_for_a_while_is_waited_for(engines, url, tmp_path):
+    engine = engines(url)
+    fill(engine, 1)
+    other = sqlite3.connect(tmp_path / "one.db", check_same_thread=False)
+    other.execute("begin exclusive")
+    # Longer than SQLite waits by itself.
+    Timer(6.0, other.rollback).start()
+    ask(engine, "update t set n = 2")
+    other.close()
+    assert number(engine) == 2

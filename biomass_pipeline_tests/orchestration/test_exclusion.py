@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import dagster as dg
 import pytest
 
 from biomass_pipeline.errors import BusyProjectError, UnlockableFolderError
-from biomass_pipeline.orchestration import exclusive, open_instance
+from biomass_pipeline.orchestration import exclusive, open_instance, others_at_work
+from biomass_pipeline.orchestration.exclusion import COMMAND_TAGS
 from biomass_pipeline_tests.farm import build_farm, every, graph_of
 
 # Stops for ever in the first tile, inside the step that holds the pool's only place.
@@ -98,6 +100,57 @@ def test_a_servers_run_is_left_to_its_daemon(farm):
         )
         with exclusive(layout, instance):
             assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.STARTED
+
+
+@pytest.fixture
+def held(farm):
+    """Dagster's storage with a run of a dead command, which holds the pool's only place."""
+    with open_instance(farm.project().layout) as instance:
+        graph = graph_of(farm.project(), instance)
+        run = instance.create_run_for_job(
+            graph.defs.resolve_job_def("prepare"),
+            status=dg.DagsterRunStatus.STARTED,
+            tags=COMMAND_TAGS,
+        )
+        instance.event_log_storage.initialize_concurrency_limit_to_default("gpu")
+        instance.event_log_storage.claim_concurrency_slot("gpu", run.run_id, "a_step")
+        yield instance
+
+
+def n_held(instance):
+    return len(instance.event_log_storage.get_concurrency_info("gpu").claimed_slots)
+
+
+def test_who_is_killed_while_it_clears_away_leaves_no_place_held(farm, held, monkeypatch):
+    def is_killed(_):
+        raise KeyboardInterrupt
+
+    layout, storage = farm.project().layout, held.event_log_storage
+    with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+        patched.setattr(storage, "free_concurrency_slots_for_run", is_killed)
+        with exclusive(layout, held):
+            pytest.fail("nothing was there to be freed")
+    (run,) = held.get_runs()
+    assert [run.status, n_held(held)] == [dg.DagsterRunStatus.FAILURE, 1]
+    # Else the next step of this pool would wait for ever.
+    with exclusive(layout, held):
+        assert n_held(held) == 0
+
+
+def test_the_place_of_a_servers_run_is_left_to_it(farm, held):
+    graph = graph_of(farm.project(), held)
+    run = held.create_run_for_job(
+        graph.defs.resolve_job_def("prepare"), status=dg.DagsterRunStatus.STARTED
+    )
+    storage = held.event_log_storage
+    with exclusive(farm.project().layout, held):
+        storage.claim_concurrency_slot("gpu", run.run_id, "a_step")
+    with exclusive(farm.project().layout, held):
+        assert n_held(held) == 1
+        # Who has to wait for it is told so, and what to do if it is dead.
+        (told,) = others_at_work(held)
+    assert told.startswith(f"Run {run.run_id} of a server (prepare) comes first: heavy steps wait")
+    assert told.endswith("If its server is dead, terminate it in `biomass ui`.")
 
 
 @pytest.mark.parametrize(

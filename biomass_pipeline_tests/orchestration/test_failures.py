@@ -1,13 +1,18 @@
 """What ends a run is one sentence with the asset, the fold and the run that keeps the traceback."""
 
+import errno
+import sqlite3
+
 import dagster as dg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from biomass_pipeline.errors import (
     AssetFailedError,
     BiomassError,
     FailedCheckError,
     MissingCacheError,
+    StorageRefusedError,
 )
 from biomass_pipeline.orchestration import Graph, InMemory, Node
 
@@ -49,6 +54,33 @@ def test_a_bug_names_the_asset_the_fold_and_the_run(tmp_path):
     assert "second line" not in str(raised.value)
     log = graph.instance.all_logs(failed.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     assert "second line" in str(log[0].dagster_event.step_failure_data.error)
+
+
+def test_a_full_disk_is_no_bug(tmp_path):
+    @dg.asset(partitions_def=FOLDS)
+    def large():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(
+        StorageRefusedError, match=r"^`large` of fold 1 failed: no space left .*Free"
+    ):
+        run(graph_of(tmp_path, large), Node("large", "1"))
+
+
+def test_a_database_that_refuses_is_not_asked_what_failed(tmp_path):
+    def refuses(*_, **__):
+        raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("disk I/O error"))
+
+    @dg.asset
+    def small():
+        instance.event_log_storage.store_event = refuses
+        instance.event_log_storage.get_logs_for_run = refuses
+        instance.event_log_storage.get_records_for_run = refuses
+
+    graph = graph_of(tmp_path, small)
+    instance = graph.instance
+    with pytest.raises(StorageRefusedError, match=r"^The run failed: disk I/O error\. Check"):
+        run(graph, Node("small"))
 
 
 def test_an_error_of_ours_passes_as_it_was_raised(tmp_path):

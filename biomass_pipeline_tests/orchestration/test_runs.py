@@ -266,6 +266,31 @@ class TestIncrementality:
         assert any(name.startswith("feature_cache") for name in ran)
         assert n_tiles == 0
 
+    def test_what_a_killed_run_wrote_and_did_not_tell_of_does_not_pass_for_what_is_known(
+        self, done, instance
+    ):
+        """As after `--set`, a kill between file and event, and a run as before."""
+        root = done.folder / "artefacts"
+        labels, (fold_0, fold_1) = (
+            root / "label_table.parquet",
+            (next((root / "features").glob(f"*/fold_{fold}.h5")) for fold in (0, 1)),
+        )
+        pointer = root / "checkpoints" / "ridge_baseline_2.json"
+        before = {path: path.read_bytes() for path in (labels, fold_0, pointer)}
+        table = pd.read_parquet(labels)
+        table.assign(mass_g=1.0).to_parquet(labels, index=False)
+        shutil.copy(fold_1, fold_0)
+        pointer.write_text(pointer.read_text().replace('"state": {', '"state": {"other": "1", '))
+        assert pointer.read_bytes() != before[pointer]
+        graph = graph_of(done.project(), instance)
+        verdicts = {str(v.node): v for v in graph.verdicts(graph.select())}
+        assert {name: v.reasons for name, v in verdicts.items() if not v.fresh} == dict.fromkeys(
+            ["label_table", "feature_cache[0]", "ridge_baseline[2]"],
+            ("its file is not the one that was made",),
+        )
+        assert rerun(done, instance)[1] == 8
+        assert {path: path.read_bytes() for path in before} == before
+
     def test_the_reasons_are_sentences(self, done, instance):
         done.photo("s0n9.png", 77)
         done.label("s0n9.png", "2024-05-01", 7.7)
