@@ -23,7 +23,13 @@ from biomass_pipeline.errors import (
     MissingTableError,
 )
 from biomass_pipeline.layout import INFERENCE
-from biomass_pipeline.orchestration import Graph, PhotoFolder, blueprint_of, exclusive
+from biomass_pipeline.orchestration import (
+    Graph,
+    PhotoFolder,
+    blueprint_of,
+    exclusive,
+    feature_store,
+)
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import (
     FeatureFolder,
@@ -158,8 +164,8 @@ def _states(project: Project, extraction: str) -> list[FoldState]:
 def _state(project: Project, extraction: str, fold: int | None) -> FoldState:
     found: Inspection | None = None
     try:
-        contents = _contents(project, fold)
-        cache = FeatureFolder(project.layout).open(fold, extraction)
+        contents = fold_contents(project, fold)
+        cache = feature_store(project).open(fold, extraction)
         found = cache.inspect()
         if found.damages:
             raise DamagedCacheError(cache.path, found.summary())
@@ -199,8 +205,12 @@ def _mend(
         graph.run(nodes, on_step=announcer(console))
 
 
-def _contents(project: Project, fold: int | None) -> FoldContents:
-    """What the fold's file must hold."""
+def fold_contents(project: Project, fold: int | None) -> FoldContents:
+    """What the fold's file must hold.
+
+    Raises:
+        MissingTableError: Its tiles were never laid.
+    """
     name = "image_manifest" if fold is None else "patch_index"
     layout, config = project.layout, project.config
     path = layout.table(name) if fold is None else layout.partitioned_table(name, fold)

@@ -4,7 +4,7 @@ import h5py
 import pandas as pd
 import pytest
 
-from biomass_pipeline.cli.caching import _contents
+from biomass_pipeline.cli.caching import fold_contents
 from biomass_pipeline.errors import InterruptedRunError
 from biomass_pipeline.orchestration import Graph
 from biomass_pipeline.store import FeatureFolder
@@ -51,7 +51,7 @@ def quarantined():
         project = done.project()
         path = caches(done)[fold]
         folder = FeatureFolder(project.layout)
-        contents = _contents(project, fold)
+        contents = fold_contents(project, fold)
         stamp = folder.open(fold, path.parent.name).stamp()
         damage(path, 0)
         folder.set_aside(fold, path.parent.name)
