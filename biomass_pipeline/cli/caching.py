@@ -32,6 +32,7 @@ from biomass_pipeline.orchestration import (
 )
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import (
+    FeatureCache,
     FeatureFolder,
     FoldContents,
     Inspection,
@@ -155,7 +156,8 @@ def prune_cache(
 
 
 def _states(project: Project, extraction: str) -> list[FoldState]:
-    if not all_cache_files(project.layout.extractions):
+    elsewhere = project.config.cache.read_from is not None
+    if not elsewhere and not all_cache_files(project.layout.extractions):
         raise MissingCacheError(project.layout.features(extraction))
     parts = [*range(project.config.folds.n_folds), None]
     return [_state(project, extraction, fold) for fold in parts]
@@ -177,7 +179,8 @@ def _state(project: Project, extraction: str, fold: int | None) -> FoldState:
         fold,
         has_checks=found.has_checks,
         n_quarantined=found.n_quarantined,
-        mend=Mend.RUN if found.n_quarantined else Mend.NONE,
+        # What an export lacks cannot be embedded into it.
+        mend=Mend.RUN if found.n_quarantined and isinstance(cache, FeatureCache) else Mend.NONE,
     )
 
 

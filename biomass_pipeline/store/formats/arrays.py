@@ -1,5 +1,6 @@
 """Arrays in NumPy's own format, read only when they are what was promised."""
 
+import json
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -8,11 +9,15 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from biomass_pipeline.store.formats.parcel import Columns
+from biomass_pipeline.store.formats.parcel import Columns, Parcel
 from biomass_pipeline.store.formats.record import Promise, Record
 
+# Of a sample: which photo it is of.
+NAMES = "json"
 # More than NumPy writes before an array of a few dimensions.
-HEADER_BYTES = 4096
+_HEADER_BYTES = 4096
+# An id may be as long as a path.
+_MOST_JSON_BYTES = 65536
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -61,9 +66,22 @@ def _fill(stream: BinaryIO, array: NDArray[Any], *, name: str) -> None:
         raise ValueError(msg)
 
 
-def bag_bytes(bag: Columns) -> dict[str, bytes]:
-    """One photo's arrays, each in NumPy's format, by name."""
-    return {f"{name}.npy": npy_bytes(array) for name, array in bag._asdict().items()}
+def sample_of(parcel: Parcel, photo: int) -> dict[str, bytes]:
+    """One photo's arrays in NumPy's format, and who it is, by the ends of file names."""
+    held = parcel.features
+    names = {"image_id": held.image_ids[photo], "image_sha256": held.image_sha256[photo]}
+    arrays = parcel.bag(photo)._asdict().items()
+    return {f"{name}.npy": npy_bytes(array) for name, array in arrays} | {
+        NAMES: json.dumps(names).encode()
+    }
+
+
+def most_bytes(record: Record, photo: int) -> dict[str, int]:
+    """How long each part of a photo's sample may be."""
+    arrays = record.promises(photo).items()
+    return {f"{name}.npy": promise.n_bytes + _HEADER_BYTES for name, promise in arrays} | {
+        NAMES: _MOST_JSON_BYTES
+    }
 
 
 class Gathering:
@@ -76,20 +94,23 @@ class Gathering:
         )
         self._missing = set(range(len(record.image_id)))
 
-    def take(self, photo: int, bag: Mapping[str, bytes]) -> None:
+    def take(self, photo: int, sample: Mapping[str, bytes]) -> None:
         """Put one photo's arrays in their place.
 
         Raises:
-            ValueError: They are not what was promised, or were there already.
+            ValueError: They are not what was promised, another photo's, or were there already.
         """
         if photo not in self._missing:
             msg = f"photo {photo} stands in it twice, or is none of the record's"
             raise ValueError(msg)
         self._missing.discard(photo)
+        if json.loads(sample[NAMES])["image_id"] != self._record.image_id[photo]:
+            msg = f"sample {photo} is of another photo than the record says"
+            raise ValueError(msg)
         rows = slice(self._record.offsets[photo], self._record.offsets[photo + 1])
         for name, promise in self._record.promises(photo).items():
             array = getattr(self._columns, name)
-            array[rows] = read_npy(BytesIO(bag[f"{name}.npy"]), promise, name=name)
+            array[rows] = read_npy(BytesIO(sample[f"{name}.npy"]), promise, name=name)
 
     def columns(self) -> Columns:
         """All rows.

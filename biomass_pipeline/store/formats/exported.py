@@ -7,9 +7,10 @@ import numpy as np
 
 from biomass_pipeline.errors import TooManyRefusedError
 from biomass_pipeline.store.bags import FeatureSet
+from biomass_pipeline.store.cache import FeatureCache
 from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp
 from biomass_pipeline.store.filling import Embedder
-from biomass_pipeline.store.folder import Cache, FeatureFolder, Written
+from biomass_pipeline.store.folder import FeatureFolder, Written
 from biomass_pipeline.store.formats.folder import RECORD, Part, open_part, part_stem
 from biomass_pipeline.store.formats.matching import check_match
 from biomass_pipeline.store.inspection import Inspection
@@ -78,7 +79,7 @@ class ExportedFeatures:
     export: Path
     beside: FeatureFolder
 
-    def open(self, fold: int | None, fingerprint: str) -> Cache:
+    def open(self, fold: int | None, fingerprint: str) -> FeatureCache | ExportedCache:
         """A handle on one fold; None: the photos without labels.
 
         Raises:

@@ -5,7 +5,6 @@ programs. So only its reader of tar files and its grouping into samples are used
 opened here, and only after every member's head was looked at.
 """
 
-import json
 import tarfile
 from collections.abc import Iterator
 from itertools import count
@@ -14,15 +13,13 @@ from pathlib import Path
 import webdataset
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
-from biomass_pipeline.store.formats.arrays import HEADER_BYTES, Gathering, bag_bytes
+from biomass_pipeline.store.formats.arrays import Gathering, most_bytes, sample_of
 from biomass_pipeline.store.formats.parcel import Columns, Parcel
 from biomass_pipeline.store.formats.record import Record
 
 FAILURES: tuple[type[Exception], ...] = (tarfile.TarError,)
 # As large as shards mostly are, so that a few readers have one each.
 _SHARD_BYTES = 256 * 2**20
-_NAMES = "json"
-_MOST_JSON_BYTES = 65536
 
 
 def write(parcel: Parcel, place: Path) -> None:
@@ -38,7 +35,7 @@ def write(parcel: Parcel, place: Path) -> None:
         ):
             n_bytes = 0
             while photo is not None and n_bytes < _SHARD_BYTES:
-                n_bytes += tar.write({"__key__": f"{photo:08d}", **_sample(parcel, photo)})
+                n_bytes += tar.write({"__key__": f"{photo:08d}", **sample_of(parcel, photo)})
                 photo = next(photos, None)
         if photo is None:
             return
@@ -50,18 +47,8 @@ def read(place: Path, record: Record) -> Columns:
     for shard in sorted(place.parent.glob(f"{place.name}.*.tar")):
         _check_heads(shard, record)
         for sample in _samples(shard):
-            photo = int(sample["__key__"])
-            rows.take(photo, sample)
-            if json.loads(sample[_NAMES])["image_id"] != record.image_id[photo]:
-                msg = f"sample {sample['__key__']} is of another photo than the record says"
-                raise ValueError(msg)
+            rows.take(int(sample["__key__"]), sample)
     return rows.columns()
-
-
-def _sample(parcel: Parcel, photo: int) -> dict[str, bytes]:
-    held = parcel.features
-    names = {"image_id": held.image_ids[photo], "image_sha256": held.image_sha256[photo]}
-    return {**bag_bytes(parcel.bag(photo)), _NAMES: json.dumps(names).encode()}
 
 
 def _samples(shard: Path) -> Iterator[dict[str, bytes]]:
@@ -89,11 +76,8 @@ def _most_bytes(name: str, record: Record) -> int:
     """How long a member may be."""
     key, _, kind = name.partition(".")
     known = key.isdecimal() and key.isascii() and int(key) < len(record.image_id)
-    promises = record.promises(int(key)) if known else {}
-    if known and kind == _NAMES:
-        return _MOST_JSON_BYTES
-    array = kind.removesuffix(".npy")
-    if array not in promises or array == kind:
+    sizes = most_bytes(record, int(key)) if known else {}
+    if kind not in sizes:
         msg = f"member {name!r} is none of a photo of the record"
         raise ValueError(msg)
-    return promises[array].n_bytes + HEADER_BYTES
+    return sizes[kind]
