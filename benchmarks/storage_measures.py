@@ -107,11 +107,16 @@ def killed(layout: Layout, folder: Path) -> dict[str, Any]:
             if told == _KILL_BAGS // 2:
                 writer.send_signal(signal.SIGKILL)
                 break
+    return {"told": told, **left(layout, folder, told=told)}
+
+
+def left(layout: Layout, folder: Path, *, told: int) -> dict[str, int]:
+    """How much of what a writer was done with is read back, and how much is read wrongly."""
     bags = kill_bags()
     found = [_read_one(layout, folder, bags, index) for index in range(len(bags))]
     same = [bag is not None and np.array_equal(bag, bags[i]) for i, bag in enumerate(found)]
     wrong = sum(bag is not None and not ok for bag, ok in zip(found, same, strict=True))
-    return {"told": told, "intact": sum(same[:told]), "wrong": wrong}
+    return {"intact": sum(same[:told]), "wrong": wrong}
 
 
 def kill_bags() -> Bags:

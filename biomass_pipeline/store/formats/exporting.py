@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from biomass_pipeline.errors import (
-    BiomassError,
     FileInTheWayError,
     OccupiedFolderError,
     UnwritableExportError,
@@ -45,7 +44,10 @@ def export_folds(
     with _whole(folder) as partial:
         for parcel in parcels:
             place = partial / part_stem(parcel.fold)
-            carrier.write(parcel, place)
+            try:
+                carrier.write(parcel, place)
+            except carrier.FAILURES as error:
+                raise UnwritableExportError(folder, why=str(error)) from error
             record = Record.of(parcel, form=form, files=facts_of(place))
             (partial / f"{place.name}{RECORD}").write_text(record.text(), encoding="utf-8")
             written[parcel.fold] = record
@@ -61,8 +63,10 @@ def _whole(folder: Path) -> Iterator[Path]:
     Raises:
         UnwritableExportError: The system refuses.
     """
+    folder = folder.resolve()
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     replaced = folder.with_name(f".{folder.name}.{os.getpid()}.replaced")
+    shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         yield partial
@@ -71,8 +75,6 @@ def _whole(folder: Path) -> Iterator[Path]:
         partial.rename(folder)
         synchronize(folder.parent)
     except OSError as error:
-        if isinstance(error, BiomassError):
-            raise
         why = os.strerror(error.errno).lower() if error.errno else str(error)
         raise UnwritableExportError(folder, why=why) from error
     finally:

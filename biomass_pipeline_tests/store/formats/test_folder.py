@@ -18,7 +18,13 @@ from biomass_pipeline.errors import (
     UnwritableExportError,
 )
 from biomass_pipeline.store import FORMATS, export_folds, exported_parts, open_part
-from biomass_pipeline.store.formats import parquet_table, registry, web_shards, zarr_group
+from biomass_pipeline.store.formats import (
+    lmdb_file,
+    parquet_table,
+    registry,
+    web_shards,
+    zarr_group,
+)
 from biomass_pipeline_tests.store.formats.parcels import FINGERPRINT, parcel_of, same
 
 
@@ -211,6 +217,16 @@ class TestWriting:
             export_folds(failing(), place, form="npy", force=True)
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
         assert same(read(place), parcel_of())
+
+    def test_what_a_library_cannot_write_is_told_in_a_sentence(self, tmp_path, monkeypatch):
+        opened = lmdb_file.lmdb.open
+        small = {"map_size": 16384}
+        monkeypatch.setattr(
+            lmdb_file.lmdb, "open", lambda *words, **options: opened(*words, **options | small)
+        )
+        with pytest.raises(UnwritableExportError, match="MDB_MAP_FULL"):
+            export_folds([parcel_of((9,) * 9, width=999)], tmp_path / "out", form="lmdb")
+        assert list(tmp_path.iterdir()) == []
 
     def test_folds_are_listed_by_number_and_the_unlabelled_last(self, tmp_path):
         parcels = (parcel_of(fold=fold) for fold in (10, None, 2))

@@ -8,13 +8,14 @@ from contextlib import closing
 
 import lmdb
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from biomass_pipeline.errors import DamagedExportError
 from biomass_pipeline.store import export_folds, open_part
 from biomass_pipeline.store.formats import lmdb_file, zarr_group
 from biomass_pipeline.store.formats.arrays import npy_bytes
-from biomass_pipeline_tests.store.formats.parcels import FINGERPRINT, parcel_of
+from biomass_pipeline_tests.store.formats.parcels import FINGERPRINT, parcel_of, same
 
 
 def exported(folder, form):
@@ -147,5 +148,27 @@ def test_an_lmdb_file_that_is_cut_or_bent_is_never_mapped(tmp_path, monkeypatch,
     cut = int(len(whole) * where) // 4096 * 4096
     for data in (whole[:cut], whole[:8192] + b"\xff" * 64 + whole[8256:]):
         path.write_bytes(data)
-        with pytest.raises(DamagedExportError, match="it is no sound LMDB file"):
+        with pytest.raises(DamagedExportError, match=r"no sound LMDB file|beyond the end"):
             read(export)
+
+
+def test_what_zarr_consolidates_is_not_taken_for_what_was_looked_at(tmp_path):
+    export = exported(tmp_path, "zarr")
+    path = export / "fold_0.zarr" / "zarr.json"
+    arrays = {
+        array.parent.name: json.loads(array.read_text())
+        | {"codecs": [{"name": "numcodecs.pickle", "configuration": {}}]}
+        for array in path.parent.glob("*/zarr.json")
+    }
+    consolidated = {"kind": "inline", "must_understand": False, "metadata": arrays}
+    said = json.loads(path.read_text()) | {"consolidated_metadata": consolidated}
+    path.write_text(json.dumps(said))
+    assert same(read(export), parcel_of())
+
+
+def test_a_parquet_table_that_would_have_to_be_unpacked(tmp_path):
+    export = exported(tmp_path, "parquet")
+    table = pq.read_table(export / "fold_0.parquet")
+    pq.write_table(table, export / "fold_0.parquet", compression="zstd")
+    with pytest.raises(DamagedExportError, match="it is compressed"):
+        read(export)
