@@ -15,32 +15,39 @@ _SHARD_BAGS, _BUFFER_BAGS = 500, 1000
 
 
 class ShardReader(Reader):
-    """Shards read along; the library shuffles shards and a buffer."""
+    """Shards read along; an epoch takes them in another order, and bags out of a buffer."""
 
     def __init__(self, folder: Path) -> None:
-        self._shards = sorted(map(str, folder.glob("*.tar")))
+        self._shards = sorted(folder.glob("*.tar"))
 
     def bag(self, index: int) -> NDArray[Any]:
-        """A bag can only be come to past all others."""
-        # To the end, since the library closes a shard only there.
-        return list(self._read(shuffle=False))[index]
+        """A bag can only be come to past all before it."""
+        for place, bag in enumerate(self._bags(self._shards)):
+            if place == index:
+                return bag
+        raise IndexError(index)
 
     def run(self, _order: Sequence[int]) -> Iterator[NDArray[Any]]:
         """As they come."""
-        return self._read(shuffle=False)
+        return self._bags(self._shards)
 
-    def shuffled(self, _order: Sequence[int]) -> Iterator[NDArray[Any]]:
-        """Shards in another order, and bags out of a buffer."""
-        return self._read(shuffle=True)
-
-    def _read(self, *, shuffle: bool) -> Iterator[NDArray[Any]]:
+    def shuffled(self, order: Sequence[int]) -> Iterator[NDArray[Any]]:
+        """By the library's own buffer."""
         import webdataset  # noqa: PLC0415  # it loads torch
 
-        samples = webdataset.WebDataset(
-            self._shards, shardshuffle=len(self._shards) if shuffle else False, seed=0
-        )
-        for sample in samples.shuffle(_BUFFER_BAGS) if shuffle else samples:
-            yield np.asarray(np.load(BytesIO(sample["npy"])))
+        shards = np.random.default_rng(len(order)).permutation(len(self._shards))
+        along = self._bags([self._shards[place] for place in shards])
+        return iter(webdataset.shuffle(_BUFFER_BAGS, seed=0)(along))
+
+    @staticmethod
+    def _bags(shards: Sequence[Path]) -> Iterator[NDArray[Any]]:
+        from webdataset.tariterators import group_by_keys, tar_file_expander  # noqa: PLC0415  # as above
+
+        for shard in shards:
+            # Opened here, since the library leaves closing to chance.
+            with shard.open("rb") as stream:
+                for sample in group_by_keys(tar_file_expander([{"url": "", "stream": stream}])):
+                    yield np.asarray(np.load(BytesIO(sample["npy"])))
 
 
 class WebDataset(Layout):

@@ -10,7 +10,7 @@ import typer
 from biomass_pipeline.assets.extraction import stamp_of
 from biomass_pipeline.cli.caching import fold_contents
 from biomass_pipeline.cli.opening import open_project
-from biomass_pipeline.errors import MissingExportError, MissingInputError, UnstampedExportError
+from biomass_pipeline.errors import MissingExportError, UnstampedExportError
 from biomass_pipeline.orchestration import blueprint_of, build_resources
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import (
@@ -118,7 +118,7 @@ def import_cache(
     """
     project = open_project(config, overrides)
     if not folder.is_dir():
-        raise MissingInputError("folder", str(folder), option="--help")
+        raise MissingExportError(folder)
     taken = []
     for parcel, contents, path in _deliveries(project, folder, only=fold, unstamped=unstamped):
         written = import_parcel(parcel, contents, FeatureFolder(project.layout), path=path)

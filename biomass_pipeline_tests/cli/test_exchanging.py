@@ -66,7 +66,7 @@ def test_what_is_no_export_is_said_to_be_none(biomass, elsewhere):
     ended = biomass("cache", "import", elsewhere / "nothing")
     assert (ended.code, "is no export" in ended.flat) == (1, True)
     ended = biomass("cache", "import", elsewhere / "nowhere")
-    assert (ended.code, "There is no folder at" in ended.flat) == (2, True)
+    assert (ended.code, "is no export" in ended.flat) == (1, True)
 
 
 def test_somebodys_arrays_are_taken_on_the_users_word_alone(biomass, done):

@@ -50,10 +50,10 @@ class Part:
             DamagedExportError: It is not what its record promises.
             MissingFormatError: The library of its format is not installed.
         """
-        self._check_files()
         carrier = carrier_of(self.record.format)
         failures = (ValueError, KeyError, TypeError, OSError, EOFError, *carrier.FAILURES)
         try:
+            self._check_files()
             columns = carrier.read(self.place, self.record)
         except failures as error:
             problem = str(error) or type(error).__name__

@@ -137,10 +137,12 @@ class Record(BaseModel):
         Raises:
             DamagedExportError: It is none, or not as it was written.
         """
-        if path.stat().st_size > _MOST_BYTES:
-            raise DamagedExportError(path, f"it has more than {_MOST_BYTES} bytes")
         try:
+            if path.stat().st_size > _MOST_BYTES:
+                raise DamagedExportError(path, f"it has more than {_MOST_BYTES} bytes")
             record = cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise DamagedExportError(path, f"it cannot be read ({error.strerror})") from error
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"][:1])) or "the whole"

@@ -153,6 +153,20 @@ def test_a_record_that_is_no_json_is_refused(export):
         read(export)
 
 
+def test_what_cannot_be_opened_is_said_so(export, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    part = open_part(export / "fold_0.json", FINGERPRINT)
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.open", refuse)
+        with pytest.raises(DamagedExportError, match="Permission denied"):
+            part.read()
+    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    with pytest.raises(DamagedExportError, match=r"it cannot be read \(Permission denied\)"):
+        open_part(export / "fold_0.json", FINGERPRINT)
+
+
 def test_a_stranger_is_refused_by_name(export):
     with pytest.raises(ForeignExportError, match=f"extraction {FINGERPRINT}, but .* asks for mine"):
         open_part(export / "fold_0.json", "mine")
