@@ -218,6 +218,7 @@ _NOT_OF_THE_REPORT: dict[str, bool | set[str]] = {
     "training": True,
     "tuning": True,
     "evaluation": {"protocols"},
+    "cache": {"read_from"},
 }
 
 

@@ -16,9 +16,9 @@ from biomass_pipeline.errors import (
     MissingTableError,
     OtherContentsError,
 )
-from biomass_pipeline.orchestration import PhotoFolder
+from biomass_pipeline.orchestration import PhotoFolder, feature_store
 from biomass_pipeline.project import Project
-from biomass_pipeline.store import FeatureFolder, FoldContents, Inspection, part_name
+from biomass_pipeline.store import FeatureCache, FoldContents, Inspection, part_name
 
 _UNCHECKED = "it has no checksums (another program wrote it), so only NaN would be seen"
 
@@ -75,7 +75,7 @@ def _state_with(
     """The same, where what the fold must hold is known, or cannot be."""
     found: Inspection | None = None
     try:
-        cache = FeatureFolder(project.layout).open(fold, extraction)
+        cache = feature_store(project).open(fold, extraction)
         found = cache.inspect()
         if found.damages:
             raise DamagedCacheError(cache.path, found.summary())
@@ -94,12 +94,17 @@ def _state_with(
         fold,
         has_checks=found.has_checks,
         n_quarantined=found.n_quarantined,
-        mend=Mend.RUN if found.n_quarantined else Mend.NONE,
+        # What an export lacks cannot be embedded into it.
+        mend=Mend.RUN if found.n_quarantined and isinstance(cache, FeatureCache) else Mend.NONE,
     )
 
 
 def fold_contents(project: Project, fold: int | None) -> FoldContents:
-    """What the fold's file must hold."""
+    """What the fold's file must hold.
+
+    Raises:
+        MissingTableError: Its tiles were never laid.
+    """
     name = "image_manifest" if fold is None else "patch_index"
     layout, config = project.layout, project.config
     path = layout.table(name) if fold is None else layout.partitioned_table(name, fold)

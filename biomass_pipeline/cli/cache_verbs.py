@@ -1,14 +1,15 @@
 """The verbs under `biomass cache`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
-from biomass_pipeline.cli.options import ConfigOption, JsonOption, SetOption, texts
+from biomass_pipeline.cli.options import ConfigOption, FoldOption, JsonOption, SetOption, texts
 from biomass_pipeline.cli.verbs import CACHE, examples
 
 cache_app = typer.Typer(
-    help="Look at the feature cache, mend it, clear it up.",
+    help="Look at the feature cache, mend it, clear it up, carry it away and back.",
     no_args_is_help=True,
     epilog=examples(("biomass cache verify --help", "options and examples of one of them")),
 )
@@ -74,3 +75,64 @@ def cache_prune(
     from biomass_pipeline.cli.caching import prune_cache  # noqa: PLC0415  # as above
 
     raise typer.Exit(prune_cache(config, texts(set_), yes=yes, as_json=as_json))
+
+
+@cache_app.command(
+    "export",
+    rich_help_panel=CACHE,
+    epilog=examples(
+        ("biomass cache export --format webdataset -o shards", "every fold as WebDataset shards"),
+        ("biomass cache export --format npy --fold 0 -o fold", "one fold as plain NumPy arrays"),
+    ),
+)
+def cache_export(  # noqa: PLR0913  # one parameter an option
+    *,
+    form: Annotated[
+        Literal["npy", "webdataset", "lmdb", "zarr", "parquet", "safetensors"],
+        typer.Option("--format", help="webdataset, lmdb and zarr come with [formats]."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    fold: FoldOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an export that is there.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the folds' features in another format, with all that a cache says of them."""
+    from biomass_pipeline.cli.exchanging import export_cache  # noqa: PLC0415  # as above
+
+    raise typer.Exit(
+        export_cache(
+            config, texts(set_), output, form=form, fold=fold, force=force, as_json=as_json
+        )
+    )
+
+
+@cache_app.command(
+    "import",
+    rich_help_panel=CACHE,
+    epilog=examples(
+        ("biomass cache import shards", "from a folder that `cache export` wrote"),
+        ("biomass cache import arrays --unstamped", "from somebody's features.npy and ids"),
+    ),
+)
+def cache_import(
+    folder: Annotated[Path, typer.Argument(help="An export, or features.npy with its ids.")],
+    *,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    fold: FoldOption = None,
+    unstamped: Annotated[
+        bool,
+        typer.Option("--unstamped", help="Plain arrays are of the configured backbone: your word."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take features over into the cache; nothing is embedded for photos that they cover."""
+    from biomass_pipeline.cli.exchanging import import_cache  # noqa: PLC0415  # as above
+
+    raise typer.Exit(
+        import_cache(config, texts(set_), folder, fold=fold, unstamped=unstamped, as_json=as_json)
+    )

@@ -108,7 +108,8 @@ def prune_cache(
 
 
 def _states(project: Project, extraction: str) -> list[FoldState]:
-    if not all_cache_files(project.layout.extractions):
+    elsewhere = project.config.cache.read_from is not None
+    if not elsewhere and not all_cache_files(project.layout.extractions):
         raise MissingCacheError(project.layout.features(extraction))
     return fold_states(project, extraction)
 

@@ -20,7 +20,7 @@ from biomass_pipeline.cli.trace import keep_trace
 from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.evaluation import score_table
 from biomass_pipeline.manifest import with_refusals
-from biomass_pipeline.orchestration import Graph, exclusive, others_at_work
+from biomass_pipeline.orchestration import Graph, exclusive, feature_store, others_at_work
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import FeatureFolder
 from biomass_pipeline.synthetic import SyntheticSpec, write_photos
@@ -151,10 +151,10 @@ def _quarantine(project: Project, extraction: str) -> list[dict[str, str]]:
 
 def _refused(project: Project, extraction: str) -> Iterator[tuple[str, str]]:
     """Id and reason of what could not be embedded; a fold that cannot be read says nothing here."""
-    folder = FeatureFolder(project.layout)
+    features = feature_store(project)
     for fold in (*range(project.config.folds.n_folds), None):
         with suppress(BiomassError):
-            for photo in folder.open(fold, extraction).quarantined():
+            for photo in features.open(fold, extraction).quarantined():
                 yield photo.image_id, photo.reason
 
 

@@ -16,6 +16,7 @@ _DECIDES_NOTHING: dict[str, bool | set[str]] = {
     "tuning": True,
     "data": {"images", "labels", "submission", "max_quarantined_fraction"},
     "evaluation": {"protocols"},
+    "cache": {"read_from"},
 }
 
 

@@ -105,6 +105,11 @@ class CacheConfig(Section):
     dtype: Literal["float16", "float32"] = Field(
         default="float16", description="Number type on disk; float16 is range-checked."
     )
+    read_from: str | None = Field(
+        default=None,
+        description="Folder of `biomass cache export`: models read folds there, in whatever format "
+        "it is, and nothing is embedded for them; null: the HDF5 cache.",
+    )
 
 
 class RayConfig(Section):

@@ -124,7 +124,10 @@ class Export:
     def settings(self) -> str:
         """What differs from the defaults, as YAML for the kernels' scripts."""
         plain: dict[str, Any] = self.config.model_dump(
-            mode="json", exclude_defaults=True, include=set(_SECTIONS)
+            mode="json",
+            exclude_defaults=True,
+            include=set(_SECTIONS),
+            exclude={"cache": {"read_from"}},
         )
         data = self.config.data.model_dump(mode="json", exclude_defaults=True, exclude=_PLACES)
         if data:

@@ -12,6 +12,7 @@ from biomass_pipeline.orchestration.resources import (
     LogReporter,
     Pace,
     PhotoFolder,
+    feature_store,
     progress_line,
     training_line,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "build_definitions",
     "build_resources",
     "exclusive",
+    "feature_store",
     "open_instance",
     "others_at_work",
     "progress_line",

@@ -36,12 +36,12 @@ from biomass_pipeline.orchestration.resources import (
     LogReporter,
     PhotoFolder,
     StudyFolder,
+    feature_store,
 )
 from biomass_pipeline.orchestration.retention import clean_up_job
 from biomass_pipeline.orchestration.schedules import build_schedules, catch_up_job
 from biomass_pipeline.orchestration.sensors import build_sensors
 from biomass_pipeline.project import Project
-from biomass_pipeline.store import FeatureFolder
 
 
 def blueprint_of(project: Project, *, resources: Mapping[str, object] | None = None) -> Blueprint:
@@ -79,10 +79,10 @@ def build_resources(
     """
     config, layout, base = project.config, project.layout, project.base
     settings = ConfigFile(project)
-    folder = FeatureFolder(layout)
+    features = feature_store(project)
     return {
         "io_manager": ParquetTables(layout),
-        "feature_handles": FeatureHandles(folder, blueprint_of(project).extraction),
+        "feature_handles": FeatureHandles(features, blueprint_of(project).extraction),
         "model_handles": Checkpoints(layout),
         "documents": Documents(layout),
         "settings": settings,
@@ -100,7 +100,7 @@ def build_resources(
             base,
             backbone_identity(config.backbone, base=base),
         ),
-        "features": folder,
+        "features": features,
         "checkpoints": CheckpointFolder(layout),
         "studies": StudyFolder(layout, config.tuning.storage),
         "reporter": reporter or LogReporter(),

@@ -16,6 +16,7 @@ from biomass_pipeline import mil
 from biomass_pipeline.assets import CheckpointHandle
 from biomass_pipeline.errors import (
     DamagedCacheError,
+    ExportError,
     MissingCacheError,
     MissingTableError,
     StaleCacheError,
@@ -31,7 +32,7 @@ from biomass_pipeline.seal import (
     write_table,
     write_text,
 )
-from biomass_pipeline.store import Cache, FeatureCache, FeatureFolder
+from biomass_pipeline.store import Cache, ExportedFeatures, FeatureCache, FeatureFolder
 
 # A fold by its number, a protocol by its key; None for an asset without partitions.
 Part = int | str | None
@@ -127,14 +128,14 @@ class ParquetTables(ByPart):
 class FeatureHandles(ByPart):
     """Handles on the caches that the store has written; a handle is a path and a fingerprint."""
 
-    folder: FeatureFolder
+    folder: FeatureFolder | ExportedFeatures
     fingerprint: str
 
     def write(self, name: str, part: Part, value: Cache) -> None:
         """Nothing: the store wrote the file before it gave the handle."""
 
     def place(self, name: str, part: Part, value: Any) -> Path | None:  # noqa: ARG002  # the value tells
-        """The HDF5 file; None for features that are in no file."""
+        """The HDF5 file, or the export's record; None for features that are in no file."""
         return getattr(value, "path", None)
 
     def read(self, name: str, part: Part) -> Cache:  # noqa: ARG002  # the part tells the file
@@ -146,7 +147,7 @@ class FeatureHandles(ByPart):
         """Whether the fold's file is there and whole at first sight; a damaged one is made anew."""
         try:
             self.read(name, part)
-        except (MissingCacheError, DamagedCacheError, StaleCacheError):
+        except (MissingCacheError, DamagedCacheError, StaleCacheError, ExportError):
             return False
         return True
 

@@ -12,8 +12,8 @@ from biomass_pipeline.features import backbone_identity, extraction_fingerprint
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.manifest import with_refusals
 from biomass_pipeline.notices import Notice
+from biomass_pipeline.orchestration.resources import feature_store
 from biomass_pipeline.project import Project
-from biomass_pipeline.store import FeatureFolder
 
 _COLUMNS = ["image_id", "path", "sha256", "status", "reason"]
 _SHOWN = 20
@@ -72,10 +72,10 @@ class Quarantine:
 
     def _refused(self) -> Iterator[tuple[str, str]]:
         """Id and reason of what could not be embedded; a file that cannot be read says nothing."""
-        folder = FeatureFolder(self._layout)
+        features = feature_store(self.project)
         for fold in (*range(self.project.config.folds.n_folds), None):
             with suppress(BiomassError, OSError):
-                for photo in folder.open(fold, self.extraction).quarantined():
+                for photo in features.open(fold, self.extraction).quarantined():
                     yield photo.image_id, photo.reason
 
 

@@ -30,7 +30,7 @@ from biomass_pipeline.manifest import (
 from biomass_pipeline.mil.progress import TrainingProgress
 from biomass_pipeline.project import Project
 from biomass_pipeline.seal import as_comment, write_sealed, write_table, write_text
-from biomass_pipeline.store import part_name, waiting_lock
+from biomass_pipeline.store import ExportedFeatures, FeatureFolder, part_name, waiting_lock
 
 # Each log line is a row in Dagster's event store: one every so often is enough.
 _LOG_EVERY_S = 15.0
@@ -49,6 +49,12 @@ class ConfigFile:
     def device(self) -> str:
         """The configured device; `auto` takes the first accelerator there is."""
         return usable_devices(self.project.config.compute.device)[0]
+
+
+def feature_store(project: Project) -> FeatureFolder | ExportedFeatures:
+    """Where folds' features are read and written: the HDF5 cache, or the configured export."""
+    folder, export = FeatureFolder(project.layout), project.config.cache.read_from
+    return folder if export is None else ExportedFeatures(project.base / export, folder)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,19 @@ from biomass_pipeline.store.cache import FeatureCache, describe, open_cache
 from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp
 from biomass_pipeline.store.filling import Embedder
 from biomass_pipeline.store.folder import Cache, FeatureFolder, Written
+from biomass_pipeline.store.formats import (
+    FORMATS,
+    ExportedCache,
+    ExportedFeatures,
+    Parcel,
+    PlainFeatures,
+    Record,
+    export_folds,
+    exported_parts,
+    holds_plain_features,
+    import_parcel,
+    open_part,
+)
 from biomass_pipeline.store.growth import Growth, PartialView, growing, open_partial
 from biomass_pipeline.store.inspection import Damage, Inspection
 from biomass_pipeline.store.locks import (
@@ -21,10 +34,13 @@ from biomass_pipeline.store.partial import Block
 from biomass_pipeline.store.pruning import Leftover, delete, leftovers
 
 __all__ = [
+    "FORMATS",
     "Block",
     "Cache",
     "Damage",
     "Embedder",
+    "ExportedCache",
+    "ExportedFeatures",
     "FeatureCache",
     "FeatureFolder",
     "FeatureSet",
@@ -34,20 +50,28 @@ __all__ = [
     "Leftover",
     "MemoryCache",
     "MemoryFeatures",
+    "Parcel",
     "PartialView",
+    "PlainFeatures",
     "Quarantined",
+    "Record",
     "Stamp",
     "Written",
     "acquire_lock",
     "all_cache_files",
     "delete",
     "describe",
+    "export_folds",
+    "exported_parts",
     "fold_of",
     "growing",
     "holder_of",
+    "holds_plain_features",
+    "import_parcel",
     "is_locked",
     "leftovers",
     "open_cache",
+    "open_part",
     "open_partial",
     "part_name",
     "sign_lock",

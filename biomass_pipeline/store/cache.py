@@ -14,7 +14,14 @@ from biomass_pipeline.errors import DamagedCacheError, OtherContentsError
 from biomass_pipeline.store.bags import FeatureSet
 from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp
 from biomass_pipeline.store.inspection import Inspection, inspect, row_pieces
-from biomass_pipeline.store.schema import completion, opened, read_quarantined, read_stamp, texts
+from biomass_pipeline.store.schema import (
+    completion,
+    opened,
+    read_notes,
+    read_quarantined,
+    read_stamp,
+    texts,
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,16 @@ class FeatureCache:
         """What made this file."""
         with opened(self.path, self.fingerprint) as file:
             return read_stamp(file)
+
+    def notes(self) -> dict[str, str]:
+        """What the embedder noted beside the stamp."""
+        with opened(self.path, self.fingerprint) as file:
+            return read_notes(file)
+
+    def rows_per_tile(self) -> int:
+        """How many rows a tile has; one in a file that does not say."""
+        with opened(self.path, self.fingerprint) as file:
+            return int(file.attrs.get("rows_per_tile", 1))
 
     def quarantined(self) -> tuple[Quarantined, ...]:
         """The fold's photos that this file lacks, each with its reason."""
