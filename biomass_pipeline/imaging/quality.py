@@ -9,7 +9,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 # What the looks below are tuned for: the longer side of the picture that they are given.
 LOOK_PX: Final = 512
@@ -64,6 +63,8 @@ def judge_quality(pixels: Pixels) -> PhotoQuality:
     Args:
         pixels: Shape (height, width, 3), the longer side about `LOOK_PX`.
     """
+    from scipy import ndimage  # noqa: PLC0415  # decoding needs no scipy, in a process of its own
+
     grey = pixels @ _LUMA
     return PhotoQuality(
         # Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy".
@@ -124,6 +125,8 @@ def _ink(part: NDArray[np.int16]) -> list[Mask]:
 
 def _has_line(mask: Mask, height_px: int) -> bool:
     """Whether enough blobs of one height stand side by side."""
+    from scipy import ndimage  # noqa: PLC0415  # as above
+
     labels, _ = ndimage.label(mask, structure=np.ones((3, 3), dtype=int))
     blobs = [
         _Blob(rows.start, rows.stop - rows.start, cols.start, cols.stop)
