@@ -54,16 +54,15 @@ def read_tiles_apart(
     left = np.ones(len(coords), np.bool_)
     for answer in answers:
         if "size_px" in answer.facts:
-            height, width = answer.numbers("size_px", below=limits.max_pixels + 1)
-            image = answer.shaped((height, width, 3))
+            image = answer.shaped((*answer.size_px(most_px=limits.stream_above_px), 3))
             del answer
-            # Asked for its end, the process is free.
+            # Once it has said that this is all, the process is free.
             if next(answers, None) is not None:
                 break
             yield from tiles_of(image, coords, tile_px)
             return
         which = answer.numbers("tiles", below=len(coords))
-        if not left[which].all():
+        if not which or len(set(which)) < len(which) or not left[which].all():
             break
         left[which] = False
         yield np.array(which), answer.shaped((len(which), tile_px, tile_px, 3))

@@ -51,6 +51,17 @@ class Answer:
             raise LostDecoderError(reason=NONSENSE)
         return found
 
+    def size_px(self, *, most_px: int) -> tuple[int, int]:
+        """The fact `size_px`: a photo's (height, width).
+
+        Raises:
+            LostDecoderError: It is none, or the photo is larger than it may be.
+        """
+        size = self.numbers("size_px", below=most_px + 1)
+        if len(size) != len(("height", "width")) or not 0 < prod(size) <= most_px:
+            raise LostDecoderError(reason=NONSENSE)
+        return size[0], size[1]
+
     def shaped(self, shape: Sequence[int]) -> NDArray[np.uint8]:
         """The pixels in a shape.
 

@@ -1,12 +1,16 @@
 """A look at a photo's content in a process of its own: the same verdict as `inspect_photo`'s."""
 
+import re
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-from biomass_pipeline.isolation import Answer, Crew
+from biomass_pipeline.errors import LostDecoderError
+from biomass_pipeline.isolation import NONSENSE, Answer, Crew
 from biomass_pipeline.manifest.inspection import Inspection, inspect_photo
 from biomass_pipeline.manifest.photograph import ReadLimits
 from biomass_pipeline.manifest.raster import Place
+
+_HASH: Final = re.compile(r"([0-9a-f]{16})?")
 
 
 def inspect_apart(crew: Crew, stream: BinaryIO, *, limits: ReadLimits) -> Inspection:
@@ -22,13 +26,16 @@ def inspect_apart(crew: Crew, stream: BinaryIO, *, limits: ReadLimits) -> Inspec
         max_pixels=limits.max_pixels,
         stream_above_px=limits.stream_above_px,
     )
-    height_px, width_px = answer.numbers("size_px", below=limits.max_pixels + 1)
+    valid_fraction = answer.fact("valid_fraction", float)
+    perceptual_hash = answer.fact("perceptual_hash", str)
+    if not 0 < valid_fraction <= 1 or not _HASH.fullmatch(perceptual_hash):
+        raise LostDecoderError(reason=NONSENSE)
     return Inspection(
-        size_px=(height_px, width_px),
+        size_px=answer.size_px(most_px=limits.max_pixels),
         warning=answer.fact("warning", str),
         place=Place(answer.fact("crs", str), answer.fact("transform", str)),
-        valid_fraction=answer.fact("valid_fraction", float),
-        perceptual_hash=answer.fact("perceptual_hash", str),
+        valid_fraction=valid_fraction,
+        perceptual_hash=perceptual_hash,
     )
 
 
