@@ -55,6 +55,21 @@ def all_without_secrets(value: Any) -> Any:  # noqa: ANN401  # whatever JSON can
     return without_secrets(value) if isinstance(value, str) else value
 
 
+def in_short(error: Exception) -> str:
+    """What an error of a library says, in a few words and one line.
+
+    >>> in_short(OSError(28, "No space left on device"))
+    'No space left on device'
+    >>> in_short(KeyError("a"))
+    "KeyError: 'a'"
+    """
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
 def _one_line(text: str) -> str:
     line = " ".join(text.splitlines()) if text else text
     return "".join(_ENTITIES.get(letter, letter) for letter in line)

@@ -25,6 +25,7 @@ from biomass_pipeline.errors import UnreadableImageError
 from biomass_pipeline.evaluation import TILES, Finding, check_schema, listed
 from biomass_pipeline.features import PhotoEmbedder, Reading, cells_of, photos_of, views_of
 from biomass_pipeline.imaging import ReadLimits
+from biomass_pipeline.isolation import Isolation
 from biomass_pipeline.manifest import Picture, read_validity
 from biomass_pipeline.store import Cache, FoldContents, Stamp, Written
 from biomass_pipeline.tiling import n_grid_tiles, uncovered_photos
@@ -169,6 +170,7 @@ def reading_of(config: Config, photos: PhotoSource) -> Reading:
         tile_px=config.tiling.tile_px,
         limits=limits,
         threads=config.compute.decode_threads,
+        isolation=Isolation.of(config.compute),
     )
 
 

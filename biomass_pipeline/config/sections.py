@@ -151,6 +151,12 @@ class ComputeConfig(Section):
         default="in_process", description="Steps in the run's process, or in one each."
     )
     decode_threads: int = Field(default=2, ge=1, description="Photos decoded at once.")
+    decode_processes: bool = Field(
+        default=False, description="Each in a process of its own: a crash in C costs one photo."
+    )
+    decode_limit_s: float = Field(
+        default=60.0, gt=0, description="Such a process is ended when it is silent for longer."
+    )
     training_threads: int = Field(
         default=1, ge=1, description="PyTorch's threads on a CPU; bags are too small for more."
     )

@@ -56,6 +56,10 @@ class UnreadableImageError(BiomassError):
         )
 
 
+class LostDecoderError(UnreadableImageError):
+    """The process that decoded a photo crashed, hung or fell silent; another try may go well."""
+
+
 class TooManyQuarantinedError(BiomassError):
     """More photos and labels are unusable than the configuration tolerates."""
 

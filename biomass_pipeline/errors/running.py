@@ -65,6 +65,17 @@ class InterruptedCommandError(BiomassError):
         )
 
 
+class DecoderStartError(BiomassError):
+    """No process that decodes photos can be started."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"A process that decodes photos cannot be started: {reason}. It needs another Python "
+            f"with the same packages and about 100 MB of memory: make room, or set "
+            f"`compute.decode_processes` to false."
+        )
+
+
 class FailedCheckError(BiomassError):
     """A blocking asset check failed, so nothing after its asset may run."""
 

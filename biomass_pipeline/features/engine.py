@@ -8,7 +8,7 @@ overlap while the memory stays bounded.
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Self
@@ -16,10 +16,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from biomass_pipeline.errors import BiomassError
+from biomass_pipeline.errors import BiomassError, LostDecoderError
 from biomass_pipeline.features.backbone import Backbone, Features, Tiles
 from biomass_pipeline.features.photos import Chunk, Photo, Reading, chunks_of, refusal
 from biomass_pipeline.imaging import keep_freed_memory
+from biomass_pipeline.isolation import Crew
 
 # Photos that wait decoded, per decoding thread: bounds the memory, with one batch a lane.
 _PHOTOS_AHEAD = 2
@@ -124,12 +125,15 @@ def _chunks(
     photos: Sequence[Photo], wanted: Mapping[int, NDArray[np.int64]], reading: Reading
 ) -> Generator[Chunk]:
     """The photos' tiles in order, decoded by threads a bounded number ahead."""
-    with ThreadPoolExecutor(reading.threads, thread_name_prefix="decode") as pool:
+    crew = reading.isolation.crew() if reading.isolation else None
+    pool = ThreadPoolExecutor(reading.threads, thread_name_prefix="decode")
+    # The processes end first: no thread waits for one when somebody presses Ctrl-C.
+    with pool, crew or nullcontext():
         ahead: deque[_Source] = deque()
         try:
             for position, tiles in wanted.items():
                 if len(tiles):
-                    ahead.append(_Source(photos[position], position, tiles, reading, pool))
+                    ahead.append(_Source(photos[position], position, tiles, reading, pool, crew))
                 if len(ahead) > reading.threads * _PHOTOS_AHEAD:
                     yield from ahead.popleft().chunks()
             while ahead:
@@ -149,10 +153,11 @@ class _Source:
         tiles: NDArray[np.int64],
         reading: Reading,
         pool: ThreadPoolExecutor,
+        crew: Crew | None,
     ) -> None:
         self._photo, self._position, self._reading = photo, position, reading
         self._left = tiles
-        self._pool = pool
+        self._pool, self._crew = pool, crew
         self._looks_left = 2
         self._look()
 
@@ -167,10 +172,12 @@ class _Source:
     def cancel(self) -> None:
         self._next.cancel()
 
-    def _look(self) -> None:
+    def _look(self, *, fresh: bool = False) -> None:
         """Begin, or begin again with what has not come yet."""
         self._looks_left -= 1
-        self._stream = chunks_of(self._photo, self._position, self._left, self._reading)
+        self._stream = chunks_of(
+            self._photo, self._position, self._left, self._reading, crew=self._crew, fresh=fresh
+        )
         self._next = self._pool.submit(next, self._stream)
 
     def _result(self) -> Chunk:
@@ -181,7 +188,7 @@ class _Source:
             except Exception as error:  # noqa: BLE001  # decoders raise anything on damaged files
                 if not self._looks_left:
                     return Chunk.refused(self._position, refusal(error))
-                self._look()
+                self._look(fresh=isinstance(error, LostDecoderError))
 
 
 def _batches(chunks: Iterator[Chunk], batch_size: int) -> Iterator[_Batch]:

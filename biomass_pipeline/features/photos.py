@@ -5,13 +5,15 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
-from typing import BinaryIO, Self, cast
+from typing import Any, BinaryIO, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biomass_pipeline.errors import BiomassError, ChangedImageError, UnreadableImageError
-from biomass_pipeline.imaging import ReadLimits, read_tiles
+from biomass_pipeline.imaging import ReadLimits, read_tiles, read_tiles_apart
+from biomass_pipeline.isolation import Crew, Isolation
+from biomass_pipeline.plain import in_short
 
 # A larger file is read twice, once for its hash, rather than held in memory.
 _HELD_BYTES = 64 * 2**20
@@ -41,12 +43,14 @@ class Reading:
         tile_px: Side of a tile.
         limits: What is refused, and what is never held whole.
         threads: How many photos are decoded at once.
+        isolation: Decode them in processes of their own; None: in the threads.
     """
 
     open: Callable[[str], BinaryIO]
     tile_px: int
     limits: ReadLimits
     threads: int
+    isolation: Isolation | None = None
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,23 @@ class Chunk:
 
 
 def chunks_of(
-    photo: Photo, position: int, tiles: NDArray[np.int64], reading: Reading
+    photo: Photo,
+    position: int,
+    tiles: NDArray[np.int64],
+    reading: Reading,
+    *,
+    crew: Crew | None = None,
+    fresh: bool = False,
 ) -> Iterator[Chunk]:
     """Yield the wanted tiles of one photo as they are decoded.
+
+    Args:
+        photo: Which.
+        position: Its place among the photos.
+        tiles: The positions of those that are wanted.
+        reading: How it is read.
+        crew: Processes that decode it; None: it is decoded here.
+        fresh: Of these, one that has done nothing before.
 
     Raises:
         ChangedImageError: It is not the photo that the manifest saw.
@@ -83,8 +101,11 @@ def chunks_of(
     """
     with reading.open(photo.path) as stream:
         checked = _checked(stream, photo)
-        found = read_tiles(
-            checked, photo.coords[tiles], tile_px=reading.tile_px, limits=reading.limits
+        how: dict[str, Any] = {"tile_px": reading.tile_px, "limits": reading.limits}
+        found = (
+            read_tiles_apart(crew, checked, photo.coords[tiles], fresh=fresh, **how)
+            if crew
+            else read_tiles(checked, photo.coords[tiles], **how)
         )
         for which, pixels in found:
             yield Chunk(position, tiles[which], pixels)
@@ -102,15 +123,7 @@ def refusal(error: Exception) -> str:
         return error.reason
     if isinstance(error, BiomassError):
         raise error
-    return f"unreadable: {_what(error)}"
-
-
-def _what(error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return "not enough memory"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
+    return f"unreadable: {in_short(error)}"
 
 
 def _checked(stream: BinaryIO, photo: Photo) -> BinaryIO:

@@ -4,6 +4,7 @@ What counts as a readable photo, and how its rows are read, is decided in `manif
 that the manifest and this room always agree.
 """
 
+from biomass_pipeline.imaging.apart import read_tiles_apart
 from biomass_pipeline.imaging.decoding import decode, decoder_identity
 from biomass_pipeline.imaging.memory import keep_freed_memory
 from biomass_pipeline.imaging.quality import LOOK_PX, PhotoQuality, judge_quality
@@ -25,4 +26,5 @@ __all__ = [
     "keep_freed_memory",
     "read_thumbnail",
     "read_tiles",
+    "read_tiles_apart",
 ]

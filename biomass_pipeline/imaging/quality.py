@@ -63,7 +63,7 @@ def judge_quality(pixels: Pixels) -> PhotoQuality:
     Args:
         pixels: Shape (height, width, 3), the longer side about `LOOK_PX`.
     """
-    from scipy import ndimage  # noqa: PLC0415  # only who asks pays for it
+    from scipy import ndimage  # noqa: PLC0415  # decoding needs no scipy, in a process of its own
 
     grey = pixels @ _LUMA
     return PhotoQuality(
@@ -125,7 +125,7 @@ def _ink(part: NDArray[np.int16]) -> list[Mask]:
 
 def _has_line(mask: Mask, height_px: int) -> bool:
     """Whether enough blobs of one height stand side by side."""
-    from scipy import ndimage  # noqa: PLC0415  # only who asks pays for it
+    from scipy import ndimage  # noqa: PLC0415  # as above
 
     labels, _ = ndimage.label(mask, structure=np.ones((3, 3), dtype=int))
     blobs = [

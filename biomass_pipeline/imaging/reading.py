@@ -53,9 +53,15 @@ def read_tiles(
     """
     photo = open_photo(stream, limits=limits)
     if photo.n_pixels > limits.stream_above_px:
-        yield from _streamed(photo.picture(), np.asarray(coords), tile_px)
+        yield from streamed(photo.picture(), np.asarray(coords), tile_px)
         return
-    image = decode_upright(photo)
+    yield from tiles_of(decode_upright(photo), coords, tile_px)
+
+
+def tiles_of(
+    image: NDArray[np.uint8], coords: NDArray[np.integer], tile_px: int
+) -> Iterator[TileChunk]:
+    """Yield the tiles of a photo that is held, in order; for what it takes see `read_tiles`."""
     _check_inside(coords, (image.shape[0], image.shape[1]), tile_px)
     image = continued(image, tile_px)
     for which in _portions(list(range(len(coords))), tile_px):
@@ -63,7 +69,8 @@ def read_tiles(
         yield np.array(which), cut_tiles(image, some[:, 0], some[:, 1], tile_px)
 
 
-def _streamed(picture: Picture, coords: NDArray[np.integer], tile_px: int) -> Iterator[TileChunk]:
+def streamed(picture: Picture, coords: NDArray[np.integer], tile_px: int) -> Iterator[TileChunk]:
+    """Yield the tiles of a photo as its rows come by; for what it takes see `read_tiles`."""
     windows = _stored_windows(picture, coords, tile_px)
     # By last row, then from left to right: the order in which they become whole.
     order = sorted(range(len(windows)), key=lambda i: (_end(windows[i]), windows[i].col_px))
@@ -111,8 +118,13 @@ def _first_needed(starts: list[int]) -> list[int]:
     return list(accumulate(reversed(starts), min, initial=last))[::-1]
 
 
+def largest_chunk_bytes(tile_px: int) -> int:
+    """The most that the pixels of one chunk take."""
+    return max(_CHUNK_BYTES, tile_px * tile_px * 3)
+
+
 def _portions(which: list[int], tile_px: int) -> Iterator[list[int]]:
-    size = max(_CHUNK_BYTES // (tile_px * tile_px * 3), 1)
+    size = largest_chunk_bytes(tile_px) // (tile_px * tile_px * 3)
     for start in range(0, len(which), size):
         yield which[start : start + size]
 

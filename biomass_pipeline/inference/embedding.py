@@ -25,6 +25,7 @@ from biomass_pipeline.features import (
     views_of,
 )
 from biomass_pipeline.imaging import ReadLimits
+from biomass_pipeline.isolation import Isolation
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.manifest import ImageFolder, Picture, image_manifest, read_validity
 from biomass_pipeline.store import FeatureFolder, FeatureSet, FoldContents, Quarantined, Stamp
@@ -181,6 +182,7 @@ def embedder_of(
             tile_px=config.tiling.tile_px,
             limits=_limits(config),
             threads=_THREADS,
+            isolation=Isolation.of(config.compute),
         ),
         build=build or lanes_of(extraction, place=place),
         engine=embed_here,
@@ -240,6 +242,7 @@ def _manifest(folder: ImageFolder, config: Config, *, sidecar: Path) -> pd.DataF
             sidecar=sidecar,
             max_pixels=config.data.max_pixels,
             stream_above_px=config.imaging.stream_above_px,
+            isolation=Isolation.of(config.compute),
         )
     except MissingInputError:
         raise NoPhotosError(folder.location, why="nothing is there") from None

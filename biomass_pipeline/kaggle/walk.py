@@ -33,6 +33,7 @@ from biomass_pipeline.folds import assign_folds
 from biomass_pipeline.inference.embedding import Workplace, contents_of, embedder_of, stamp_of
 from biomass_pipeline.inference.ensemble import Ensemble, predict_ensemble
 from biomass_pipeline.inference.submission import read_order, submission_table
+from biomass_pipeline.isolation import Isolation
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.manifest import (
     ImageFolder,
@@ -89,6 +90,7 @@ class Survey:
             sidecar=sidecar,
             max_pixels=data.max_pixels,
             stream_above_px=config.imaging.stream_above_px,
+            isolation=Isolation.of(config.compute),
         )
         check_quarantine(manifest, limit=data.max_quarantined_fraction)
         labels = label_table(sheet, manifest, spec=data)

@@ -1,6 +1,6 @@
 """Bands of rows: how pixels are handed on, whether a photo is held whole or streamed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,14 @@ class Picture:
     def size_px(self) -> tuple[int, int]:
         """(height, width) of the upright picture."""
         return self.orientation.upright_px(self.stored_px)
+
+
+def telling(bands: Iterator[Band], tell: Callable[[], object]) -> Iterator[Band]:
+    """Yield the same bands, and tell after each that it was read."""
+    for band in bands:
+        tell()
+        yield band
+        del band  # else its rows could not be freed while the next are read
 
 
 def pillow_band(image: Image.Image, *, only_validity: bool = False) -> Band:

@@ -4,6 +4,7 @@ import hashlib
 import unicodedata
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import BinaryIO, Final, Protocol
 import pandas as pd
 
 from biomass_pipeline.config import ImagingConfig
-from biomass_pipeline.errors import TooManyQuarantinedError, UnreadableImageError
+from biomass_pipeline.errors import LostDecoderError, TooManyQuarantinedError, UnreadableImageError
+from biomass_pipeline.isolation import Crew, Isolation
+from biomass_pipeline.manifest.apart import inspect_apart
 from biomass_pipeline.manifest.folder import ImageFile, image_id
 from biomass_pipeline.manifest.inspection import digest, inspect_photo
 from biomass_pipeline.manifest.joining import with_labels
@@ -52,7 +55,7 @@ class Photos(Protocol):
         """Open one for reading."""
 
 
-def image_manifest(
+def image_manifest(  # noqa: PLR0913  # each is decided by another section
     folder: Photos,
     *,
     labels: LabelSheet | None,
@@ -60,6 +63,7 @@ def image_manifest(
     max_pixels: int,
     stream_above_px: int = ImagingConfig().stream_above_px,
     threads: int = 2,
+    isolation: Isolation | None = None,
 ) -> pd.DataFrame:
     """List every photo in path order and say which can be trusted.
 
@@ -74,6 +78,8 @@ def image_manifest(
         max_pixels: A larger photo counts as a decompression bomb.
         stream_above_px: A larger photo is never held whole; changes no verdict.
         threads: Photos inspected at once.
+        isolation: Decode them in processes of their own; None: here. Changes no verdict, but that a
+            photo which makes a decoder crash or hang is quarantined, and looked at again next time.
 
     Returns:
         Columns `image_id` (path without suffix), `path`, `sha256`, `bytes`, `height_px`, `width_px`
@@ -88,8 +94,9 @@ def image_manifest(
     """
     rule = f"{_INSPECTION_VERSION}:{max_pixels}"
     limits = ReadLimits(max_pixels=max_pixels, stream_above_px=stream_above_px)
-    inspect = partial(_inspect, folder, rule=rule, limits=limits)
-    records = _records(folder, sidecar=sidecar, rule=rule, look=inspect, threads=threads)
+    crew = isolation.crew() if isolation else None
+    look = partial(_inspect, folder, rule=rule, limits=limits, crew=crew)
+    records = _records(folder, sidecar=sidecar, rule=rule, look=look, threads=threads, crew=crew)
     table = pd.DataFrame([as_row(record) for record in records], columns=[*_SEEN, *_PLACED])
     table["image_id"] = [image_id(path) for path in table["path"]]
     table["labelled"] = False
@@ -136,6 +143,7 @@ def _records(
     rule: str,
     look: Callable[[ImageFile], Record],
     threads: int,
+    crew: Crew | None = None,
 ) -> list[Record]:
     """One record a file, remembered or found by looking; what was found is remembered.
 
@@ -149,7 +157,8 @@ def _records(
     known = {file.path: memory[file.path] for file in files if file.path in memory}
     found: dict[str, Record] = {}
     try:
-        with ThreadPoolExecutor(max_workers=threads) as pool:
+        # The processes end first: no thread waits for one when somebody presses Ctrl-C.
+        with ThreadPoolExecutor(max_workers=threads) as pool, crew or nullcontext():
             for record in pool.map(look, new):
                 found[record.path] = record
     finally:
@@ -198,22 +207,30 @@ def _hash(folder: Photos, file: ImageFile) -> Record:
     return Record(path=file.path, stamp=file.stamp, sha256=sha256, n_bytes=n_bytes)
 
 
-def _inspect(folder: Photos, file: ImageFile, *, rule: str, limits: ReadLimits) -> Record:
+def _inspect(
+    folder: Photos, file: ImageFile, *, rule: str, limits: ReadLimits, crew: Crew | None
+) -> Record:
     try:
         with folder.open(file.path) as stream:
             sha256, n_bytes = digest(stream)
             record = Record(file.path, file.stamp, sha256, n_bytes, rule)
-            return _judged(record, stream, limits=limits)
+            return _judged(record, stream, limits=limits, crew=crew)
     except OSError as error:
         return _unreadable(file, error)
 
 
-def _judged(record: Record, stream: BinaryIO, *, limits: ReadLimits) -> Record:
+def _judged(record: Record, stream: BinaryIO, *, limits: ReadLimits, crew: Crew | None) -> Record:
     try:
-        photo = inspect_photo(stream, limits=limits)
+        photo = (
+            inspect_apart(crew, stream, limits=limits)
+            if crew
+            else inspect_photo(stream, limits=limits)
+        )
     except UnreadableImageError as error:
-        # What failed for want of memory or by a disk fault may work next time.
-        stamp = "" if error.reason.startswith("unreadable") else record.stamp
+        # What failed for want of memory or by a disk fault may work next time; and a decoder that
+        # crashed may have been killed, or be replaced by a better one.
+        passing = isinstance(error, LostDecoderError) or error.reason.startswith("unreadable")
+        stamp = "" if passing else record.stamp
         return replace(record, status=QUARANTINED, reason=error.reason, stamp=stamp)
     height_px, width_px = photo.size_px
     return replace(

@@ -1,13 +1,14 @@
 """One look at a photo's content: every byte tried, every pixel asked whether it is one."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 import numpy as np
 
 from biomass_pipeline.errors import ChangedImageError, UnreadableImageError
-from biomass_pipeline.manifest.bands import Picture
+from biomass_pipeline.manifest.bands import Picture, telling
 from biomass_pipeline.manifest.perception import Glimpse
 from biomass_pipeline.manifest.photograph import HeldPhoto, ReadLimits, open_photo
 from biomass_pipeline.manifest.raster import Place, RasterPhoto
@@ -61,8 +62,15 @@ def digest(stream: BinaryIO) -> tuple[str, int]:
     return found.hexdigest(), n_bytes
 
 
-def inspect_photo(stream: BinaryIO, *, limits: ReadLimits) -> Inspection:
+def inspect_photo(
+    stream: BinaryIO, *, limits: ReadLimits, tell: Callable[[], object] = lambda: None
+) -> Inspection:
     """Decode a photo once; what is larger than the limit goes by in bands and is never held.
+
+    Args:
+        stream: The file, seekable.
+        limits: What is refused, and what is never held whole.
+        tell: Called after each band.
 
     Raises:
         UnreadableImageError: With a reason of `open_photo`, or `no valid pixel`.
@@ -72,7 +80,7 @@ def inspect_photo(stream: BinaryIO, *, limits: ReadLimits) -> Inspection:
     # Pillow decodes whole either way; of a raster every band has to be tried.
     picture = photo.picture(only_validity=isinstance(photo, HeldPhoto))
     glimpse, n_valid = Glimpse(picture.stored_px), 0
-    for band in picture.bands:
+    for band in telling(picture.bands, tell):
         n_valid += int(np.count_nonzero(band.valid()))
         if not isinstance(photo, HeldPhoto):
             glimpse.add(band)

@@ -25,5 +25,7 @@ def libvips() -> Any:  # noqa: ANN401  # it has no types
     os.environ.setdefault("VIPS_WARNING", "1")
     import pyvips  # noqa: PLC0415
 
+    # It remembers pictures by the names of their files, which may hold another one by now.
+    pyvips.cache_set_max(0)
     pyvips._remove_log_handler()  # noqa: SLF001  # it has no public name
     return pyvips

@@ -8,6 +8,7 @@ import dagster as dg
 from biomass_pipeline.assets import Blueprint, Reporter, build_assets
 from biomass_pipeline.evaluation import protocols_of
 from biomass_pipeline.features import backbone_identity, extraction_fingerprint
+from biomass_pipeline.isolation import Isolation
 from biomass_pipeline.orchestration.automation import automation_condition
 from biomass_pipeline.orchestration.checks import build_checks
 from biomass_pipeline.orchestration.everything import everything_job
@@ -92,6 +93,7 @@ def build_resources(
             layout.image_sidecar,
             config.imaging,
             settling=settling_of(project) if settle else None,
+            isolation=Isolation.of(config.compute),
         ),
         "labels": LabelFile(config.data, base),
         "ledger": LedgerFile(layout),

@@ -16,6 +16,7 @@ from biomass_pipeline.config import Config, DataConfig, ImagingConfig
 from biomass_pipeline.errors import ClusterPrecisionError
 from biomass_pipeline.features import Engine, LaneBuilder, Progress, embed_here, usable_devices
 from biomass_pipeline.inference.submission import read_order
+from biomass_pipeline.isolation import Isolation
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.manifest import (
     ImageFile,
@@ -67,6 +68,7 @@ class PhotoFolder:
     imaging: ImagingConfig
     # Runs that nobody started by hand leave alone what is still being written.
     settling: Settling | None = None
+    isolation: Isolation | None = None
 
     def files(self) -> list[ImageFile]:
         """List them in path order; none is opened."""
@@ -80,6 +82,7 @@ class PhotoFolder:
             sidecar=self.sidecar,
             max_pixels=self.data.max_pixels,
             stream_above_px=self.imaging.stream_above_px,
+            isolation=self.isolation,
         )
 
     def version(self) -> str:

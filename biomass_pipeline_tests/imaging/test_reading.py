@@ -70,6 +70,19 @@ def test_a_photo_of_3000_px_has_the_same_tiles_both_ways(kind):
     same_both_ways(LARGE[kind](smooth(3000, 1100)), (3000, 1100), TilingConfig())
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_a_file_that_was_replaced_under_its_name_is_read_anew(kind, tmp_path):
+    """libvips would remember a picture by the name of its file."""
+    limits = ReadLimits(max_pixels=MAX_PIXELS, stream_above_px=1)
+    file, seen = tmp_path / "photo", []
+    for seed in (1, 2):
+        file.write_bytes(saved(smooth(40, 50, seed=seed), kind))
+        with file.open("rb") as stream:
+            ((_, tiles),) = read_tiles(stream, np.zeros((1, 2), int), tile_px=32, limits=limits)
+        seen.append(tiles)
+    assert (seen[0] != seen[1]).any()
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 def test_transparency_is_the_same_both_ways(kind):
     pixels = smooth(300, 200, 4)

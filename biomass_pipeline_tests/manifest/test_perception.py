@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from biomass_pipeline.manifest import ImageFolder, ReadLimits, image_manifest, inspect_photo
-from biomass_pipeline.manifest.near_duplicates import LIKELY_BITS
 from biomass_pipeline.manifest.perception import hash_bits, turned
+from biomass_pipeline.manifest.resemblance import LIKELY_BITS
 from biomass_pipeline_tests.rasters import TILED, geotiff
 
 LIMITS = ReadLimits(max_pixels=10**9, stream_above_px=10**9)
