@@ -1,5 +1,7 @@
 """The door by hand: versions follow content, and what is quarantined is said."""
 
+from contextlib import contextmanager
+
 import pandas as pd
 import pytest
 
