@@ -1,5 +1,7 @@
 """The door by hand: versions follow content, and what is quarantined is said."""
 
+from contextlib import contextmanager
+
 import pandas as pd
 import pytest
 
@@ -74,6 +76,23 @@ def test_folds_are_remembered_in_the_ledger(stand):
     kept = after[after["image_id"].isin(before["image_id"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept, before)
     assert set(stand.ledger.kept["group"]) == set(after["group"])
+
+
+def test_the_ledger_is_held_from_reading_to_writing(stand, monkeypatch):
+    """Of two runs that deal at once, one would forget the groups of the other."""
+    ledger, events = stand.ledger, []
+
+    @contextmanager
+    def held():
+        events.append("held")
+        yield
+        events.append("free")
+
+    monkeypatch.setattr(ledger, "held", held)
+    monkeypatch.setattr(ledger, "read", lambda: events.append("read"))
+    monkeypatch.setattr(ledger, "write", lambda _: events.append("write"))
+    stand.folds()
+    assert events == ["held", "read", "write", "free"]
 
 
 def test_fold_sizes_are_shown(stand):

@@ -1,4 +1,5 @@
 import logging
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from biomass_pipeline.mil.prediction import predict
 from biomass_pipeline.mil.predictive import PredictionSpec
 from biomass_pipeline.mil.targets import Recipe
 from biomass_pipeline.mil.training import TrainingRecords, train_fold
+from biomass_pipeline.store import holder_of
 
 SPEC = PredictionSpec(levels=(0.9,), headline=0.9, conformal="pooled", n_draws=20, seed=0)
 
@@ -143,6 +145,22 @@ def test_an_interrupted_ensemble_keeps_what_is_complete(train, tmp_path):
     assert same(state_of(train()), state_of(complete))
     assert (folder / "seed_0.ckpt").stat().st_mtime_ns == kept
     assert not list(folder.glob("*.partial"))
+
+
+def test_a_fold_is_held_while_it_is_trained(train, tmp_path, monkeypatch):
+    """Two at once would write each other's states and logs."""
+    lock, holders = tmp_path / ".fold_0.lock", []
+    save = training_module.save_network
+
+    def saved(fitted, path, **options):
+        holders.append(holder_of(lock))
+        save(fitted, path, **options)
+
+    monkeypatch.setattr(training_module, "save_network", saved)
+    train()
+    assert len(holders) == 2
+    assert all(name.startswith(f"process {os.getpid()} on ") for name in holders)
+    assert not holder_of(lock)
 
 
 def test_a_training_that_is_interrupted_goes_on_and_tidies_up(train, tmp_path, monkeypatch):
