@@ -16,7 +16,7 @@ from biomass_pipeline.seal import Seal, read_seal, without_seal
 
 # An asset, and its fold or protocol.
 Made = tuple[str, str | None]
-_UNSEALED = "it has no seal (an earlier release or another program wrote it), so only that it can be read was checked"  # noqa: E501  # a sentence
+_UNSEALED = "no seal, as of an earlier release: only that it can be read was checked"
 
 
 @dataclass

@@ -318,7 +318,7 @@ def _text_of(value: Any) -> str:
         return value.to_csv(index=False, lineterminator="\n")
     if isinstance(value, Report):
         return as_comment(value.page, "<!-- ", " -->")
-    return sealed_json(value)
+    return value if isinstance(value, str) else sealed_json(value)
 
 
 def _name(context: dg.InputContext | dg.OutputContext) -> str:

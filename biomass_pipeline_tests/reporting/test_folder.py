@@ -21,7 +21,7 @@ def figure(slug="curve"):
 def test_texts_and_figures_lie_beside_the_page(tmp_path):
     write_beside(tmp_path, Report("<html>", {"report.md": "# é"}, (figure(),)))
 
-    assert (tmp_path / "report.md").read_text(encoding="utf-8") == "# é"
+    assert (tmp_path / "report.md").read_text(encoding="utf-8").endswith(" -->\n# é")
     assert (tmp_path / "figures" / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert not (tmp_path / "report.html").exists()
 
