@@ -58,8 +58,8 @@ def _clear_killed(instance: dg.DagsterInstance) -> None:
         instance.report_run_failed(run, "The command that ran it was killed.")
     # Not of these runs only: who was killed between these two lines leaves a place as well.
     for run_id in _in_pools(instance):
-        run = instance.get_run_by_id(run_id)
-        if run is None or run.is_finished:
+        holder = instance.get_run_by_id(run_id)
+        if holder is None or holder.is_finished:
             instance.event_log_storage.free_concurrency_slots_for_run(run_id)
 
 
@@ -82,4 +82,5 @@ def _in_pools(instance: dg.DagsterInstance) -> set[str]:
     """The runs that hold a place in a pool, or stand in line for one."""
     storage = instance.event_log_storage
     pools = [storage.get_concurrency_info(pool) for pool in storage.get_concurrency_keys()]
-    return {place.run_id for pool in pools for place in (*pool.claimed_slots, *pool.pending_steps)}
+    holding = {slot.run_id for pool in pools for slot in pool.claimed_slots}
+    return holding | {step.run_id for pool in pools for step in pool.pending_steps}

@@ -32,7 +32,10 @@ LIMIT_S = 300.0
 _LOCKED_S = 8.0
 _FULL_BYTES = 3 * 2**20
 _AGES_S = (-400 * 86_400, -3_600, 3_600, 400 * 86_400)
-_DONE, _FAILED = 0, 1
+_DONE = 0
+# A sentence and its exit code; or nothing, where it did not matter.
+_TOLD = {_DONE, 1, 2}
+KILLS = ("kill at a write", "kill at a write of ours", "kill in time")
 
 
 @dataclass
@@ -51,6 +54,10 @@ class Tally:
         self.faults += [f"{kind}: {fault}" for fault in faults]
         if place:
             self.places[place] += 1
+
+
+# Happens to the project in a folder, and is counted.
+Misfortune = Callable[[Tally, Path], None]
 
 
 @dataclass(frozen=True)
@@ -99,37 +106,39 @@ class Chaos:
         """A point that a run, which goes on where another was struck, is likely to reach."""
         return int(self.chance.integers(0, self.n_points[ours] // 3))
 
-    def end(self, folder: Path, tally: Tally, *, kind: str) -> None:
-        """Run once more in peace: it completes, to the clean bytes, and then has nothing to do."""
-        faults = []
-        ended = self.nursery.run(self.order(folder), limit_s=LIMIT_S)
-        if ended.code != _DONE:
-            faults.append(f"the next run ended with {ended.code}: {laws.words(ended)}")
-        else:
-            again = self.nursery.run(self.order(folder), limit_s=LIMIT_S)
-            if again.code != _DONE or json.loads(again.printed)["materialized"]:
-                faults.append(f"a run with nothing to do ended with {again.code}: {again.printed}")
-            faults += laws.broken(folder / "artefacts", self.home / "clean" / "artefacts")
-        tally.count(kind, faults)
+    def story(self, tally: Tally, kind: str, *misfortunes: Misfortune) -> None:
+        """A project of its own, what happens to it, and one more run in peace.
+
+        That run completes, to the clean bytes, and leaves the next one nothing to do.
+        """
+        folder = self.project(f"story_{tally.tries.total()}")
+        for misfortune in misfortunes:
+            misfortune(tally, folder)
+        faults = self._end(folder)
+        tally.count(f"project after {kind}", faults)
         if not faults:
             shutil.rmtree(folder)
 
-    def kills(self, tally: Tally, name: str, *, most: int) -> int:
-        """One story of kills: at a point of any kind, at a moment, or under other settings."""
-        folder, killed = self.project(name), 0
-        while killed < most:
-            kind = str(
-                self.chance.choice(["kill at a write", "kill at a write of ours", "kill in time"])
-            )
+    def _end(self, folder: Path) -> list[str]:
+        ended = self.nursery.run(self.order(folder), limit_s=LIMIT_S)
+        if ended.code != _DONE:
+            return [f"the next run ended with {ended.code}: {laws.words(ended)}"]
+        again = self.nursery.run(self.order(folder), limit_s=LIMIT_S)
+        faults = laws.broken(folder / "artefacts", self.home / "clean" / "artefacts")
+        if again.code != _DONE or json.loads(again.printed)["materialized"]:
+            faults.append(f"a run with nothing to do ended with {again.code}: {again.printed}")
+        return faults
+
+    def kills(self, tally: Tally, folder: Path, *, most: int) -> None:
+        """Kill at a point of any kind, at a moment, or under other settings, until a run ends."""
+        for _ in range(most):
+            kind = str(self.chance.choice(KILLS))
             other = bool(self.chance.integers(4) == 0)
             ended = self._killed(folder, kind, OTHERWISE if other else RUN)
             if ended.code != -signal.SIGKILL:
                 tally.count("run between kills", trouble(ended, codes={_DONE}))
-                break
-            killed += 1
+                return
             tally.count(kind, trouble(ended, codes={-signal.SIGKILL}), place=place_of(ended))
-        self.end(folder, tally, kind="project after kills")
-        return killed
 
     def _killed(self, folder: Path, kind: str, words: tuple[str, ...]) -> Ended:
         ours = kind.endswith("ours")
@@ -143,32 +152,26 @@ class Chaos:
         command.kill()
         return command.ended(LIMIT_S)
 
-    def refusals(self, tally: Tally, name: str, *, most: int) -> None:
-        """One story of a disk that refuses what is written, for once or from there on."""
-        folder = self.project(name)
+    def refusals(self, tally: Tally, folder: Path, *, most: int) -> None:
+        """A disk that refuses what is written, for once or from there on."""
         errors = {"no space": errno.ENOSPC, "I/O error": errno.EIO, "read-only": errno.EROFS}
         for _ in range(most):
             kind = str(self.chance.choice([*errors]))
             ours, once = bool(self.chance.integers(2)), bool(self.chance.integers(4) == 0)
             strike = Strike(self.point(ours=ours), error=errors[kind], many=1 if once else -1)
             ended = self.nursery.run(self.order(folder, strike, aside=ours), limit_s=LIMIT_S)
-            tally.count(kind, trouble(ended, codes={_DONE, _FAILED, 2}), place=place_of(ended))
-        self.end(folder, tally, kind="project after refusals")
+            tally.count(kind, trouble(ended, codes=_TOLD), place=place_of(ended))
 
-    def clocks(self, tally: Tally, name: str) -> None:
-        """One story of a clock that is wrong from the start, then jumps in the middle of a run."""
-        folder = self.project(name)
-        for shift_s in self.chance.permutation(_AGES_S)[:2]:
-            strike = Strike(self.point(ours=False), shift_s=int(shift_s), jump_s=-2 * int(shift_s))
+    def clocks(self, tally: Tally, folder: Path) -> None:
+        """A clock that is wrong from the start, then jumps the other way in the middle of a run."""
+        for shift_s in map(int, self.chance.permutation(_AGES_S)[:2]):
+            strike = Strike(self.point(ours=False), shift_s=shift_s, jump_s=-2 * shift_s)
             ended = self.nursery.run(self.order(folder, strike), limit_s=LIMIT_S)
             tally.count("clock", trouble(ended, codes={_DONE}))
-        self.end(folder, tally, kind="project after clocks")
 
-    def locked(self, tally: Tally, name: str) -> None:
-        """One story of Dagster's databases held by another program in the middle of a run."""
-        folder = self.project(name)
-        self.nursery.run(self.order(folder, Strike(self.point(ours=False), signal.SIGKILL)))
-        strike = Strike(at=self.point(ours=False), signal=signal.SIGSTOP)
+    def locked(self, tally: Tally, folder: Path) -> None:
+        """Dagster's databases, held by another program in the middle of a run."""
+        strike = Strike(self.point(ours=False), signal=signal.SIGSTOP)
         command = self.nursery.started(self.order(folder, strike))
         if command.stopped(LIMIT_S):
             with held_databases(folder / "artefacts" / "dagster", _LOCKED_S):
@@ -177,11 +180,9 @@ class Chaos:
         else:
             ended = command.ended(LIMIT_S)
         tally.count("database locked", trouble(ended, codes={_DONE}))
-        self.end(folder, tally, kind="project after a locked database")
 
-    def small_disk(self, tally: Tally, name: str) -> None:
-        """One story of a real disk, full at first, then read-only, then as it should be."""
-        folder = self.project(name)
+    def small_disk(self, tally: Tally, folder: Path) -> None:
+        """A real disk: full, then read-only in the middle of a run, then taken away again."""
         with mounted(folder / "artefacts") as disk:
             if disk is None:
                 tally.count("small disk (no right to mount)", [])
@@ -189,24 +190,16 @@ class Chaos:
             for size in np.sort(self.chance.integers(_FULL_BYTES // 8, _FULL_BYTES, 2)):
                 disk(f"size={size}")
                 ended = self.nursery.run(self.order(folder), limit_s=LIMIT_S)
-                tally.count("disk full", trouble(ended, codes={_DONE, _FAILED, 2}))
+                tally.count("disk full", trouble(ended, codes=_TOLD))
             disk("size=1g")
-            strike = Strike(at=self.point(ours=False), signal=signal.SIGSTOP)
+            strike = Strike(self.point(ours=False), signal=signal.SIGSTOP)
             command = self.nursery.started(self.order(folder, strike))
             if command.stopped(LIMIT_S):
                 disk("ro,size=1g")
                 command.resume()
-            ended = command.ended(LIMIT_S)
-            tally.count("disk made read-only", trouble(ended, codes={_DONE, _FAILED, 2}))
+            tally.count("disk made read-only", trouble(command.ended(LIMIT_S), codes=_TOLD))
             disk("rw,size=1g")
-            self.end_mounted(folder, tally)
-
-    def end_mounted(self, folder: Path, tally: Tally) -> None:
-        """The same end for a project whose root is a mount, which cannot be deleted here."""
-        ended = self.nursery.run(self.order(folder), limit_s=LIMIT_S)
-        faults = [] if ended.code == _DONE else [f"ended with {ended.code}: {laws.words(ended)}"]
-        faults += laws.broken(folder / "artefacts", self.home / "clean" / "artefacts")
-        tally.count("project after a small disk", faults)
+            tally.count("project on a small disk", self._end(folder))
 
 
 def trouble(ended: Ended, *, codes: set[int]) -> list[str]:
@@ -283,4 +276,5 @@ class _Mount:
     folder: Path
 
     def close(self) -> None:
-        subprocess.run(["umount", self.folder], check=True)  # noqa: S607  # as above
+        # Lazily: databases stay open here for as long as they are likely to be asked again.
+        subprocess.run(["umount", "--lazy", self.folder], check=True)  # noqa: S607  # as above
