@@ -84,7 +84,7 @@ def test_requirements_are_those_of_the_project_and_its_extras():
         check=True,
         timeout=30,
     ).stdout.splitlines()
-    assert {"dagster>=1.12", "dagster-postgres>=0.28", "dagster-k8s>=0.28"} <= set(printed)
+    assert {"dagster>=1.13", "dagster-postgres>=0.29", "dagster-k8s>=0.29"} <= set(printed)
     assert not [line for line in printed if line.startswith("pytest")]
 
 

@@ -22,7 +22,7 @@ NOT_RUN = {
     "needs a cluster": 5,
     "needs a container engine": 6,
     "needs a GPU": 2,
-    "needs the network": 1,
+    "needs the network": 2,
     "takes minutes": 3,
     "waits for your package": 1,
 }
