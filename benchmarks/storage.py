@@ -86,7 +86,7 @@ def over_memory_map(bags: Bags, folder: Path) -> float:
         name: (lambda reader=reader: [bag.view(np.uint8).max() for bag in reader.run(order)])
         for name, reader in readers.items()
     }
-    took = fastest(calls, effort=Effort(rounds=3, enough_s=0.5))
+    took = fastest(calls, effort=Effort(rounds=5, enough_s=1.0))
     for name, reader in readers.items():
         reader.close()
         emptied(folder / name)
