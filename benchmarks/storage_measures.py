@@ -227,7 +227,14 @@ def _read_one(layout: Layout, folder: Path, bags: Bags, index: int) -> NDArray[A
 def _write_and_tell(name: str, folder: Path) -> None:
     """In a process of its own, to be killed."""
     layout = next(each for each in LAYOUTS if each.name == name)
-    layout.write(folder, kill_bags(), lambda index: print(index, flush=True))
+    layout.write(folder, kill_bags(), _tell_and_wait)
+
+
+def _tell_and_wait(index: int) -> None:
+    print(index, flush=True)
+    if index + 1 == _KILL_BAGS // 2:
+        # Here it is killed, and not a bag later, however fast it writes.
+        signal.pause()
 
 
 if __name__ == "__main__":

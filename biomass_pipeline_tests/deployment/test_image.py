@@ -99,7 +99,7 @@ def test_an_unknown_extra_is_named():
         timeout=30,
     )
     assert done.returncode == 1
-    assert "no extra called postgrex; there are dev, docs, gs" in done.stderr
+    assert "no extra called postgrex; there are dev, docs, formats, gs" in done.stderr
 
 
 def test_the_image_is_told_what_the_compose_file_tells():

@@ -25,6 +25,8 @@ from biomass_pipeline.store.naming import NO_FOLD, fold_of
 
 RECORD = ".json"
 _PIECE_BYTES = 2**20
+# What reading rubbish raises, whatever the format.
+_FAILURES = (ValueError, KeyError, TypeError, OSError, EOFError)
 # Of a few MB each, what one fold of any format has.
 _MOST_FILES = 100_000
 
@@ -51,7 +53,7 @@ class Part:
             MissingFormatError: The library of its format is not installed.
         """
         carrier = carrier_of(self.record.format)
-        failures = (ValueError, KeyError, TypeError, OSError, EOFError, *carrier.FAILURES)
+        failures: tuple[type[Exception], ...] = (*_FAILURES, *carrier.FAILURES)
         try:
             self._check_files()
             columns = carrier.read(self.place, self.record)

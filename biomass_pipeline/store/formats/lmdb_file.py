@@ -29,8 +29,8 @@ def write(parcel: Parcel, place: Path) -> None:
     sizes = [array.nbytes for array in parcel.columns()]
     # Each entry begins a page of its own, and needs a place in the tree.
     pages = sum(sizes) // _PAGE_BYTES + 8 * (parcel.n_photos + 1)
-    room = {"map_size": 2 * pages * _PAGE_BYTES + _ROOM_BYTES}
-    environment = lmdb.open(os.fspath(_file(place)), subdir=False, lock=False, **room)
+    room = 2 * pages * _PAGE_BYTES + _ROOM_BYTES
+    environment = lmdb.open(os.fspath(_file(place)), subdir=False, lock=False, map_size=room)
     with closing(environment), environment.begin(write=True) as entries:
         for photo in range(parcel.n_photos):
             for name, data in sorted(sample_of(parcel, photo).items()):
@@ -40,7 +40,8 @@ def write(parcel: Parcel, place: Path) -> None:
 
 def read(place: Path, record: Record) -> Columns:
     """Read it; there is no lock to be had on it, and nobody who writes."""
-    if problems := verify(os.fspath(_file(place)), subdir=False):
+    problems = verify(os.fspath(_file(place)), subdir=False)  # type: ignore[no-untyped-call]  # it has no types
+    if problems:
         msg = f"it is no sound LMDB file: {problems[0]}"
         raise ValueError(msg)
     rows = Gathering(record)

@@ -1,8 +1,10 @@
 """Plain NumPy: one file an array, `fold_0.features.npy` and so on."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from biomass_pipeline.store.formats.arrays import read_npy
 from biomass_pipeline.store.formats.parcel import Columns, Parcel
@@ -26,7 +28,7 @@ def read(place: Path, record: Record) -> Columns:
     return columns
 
 
-def _read(place: Path, name: str, promise: Promise) -> np.ndarray:
+def _read(place: Path, name: str, promise: Promise) -> NDArray[Any]:
     with _file(place, name).open("rb") as stream:
         return read_npy(stream, promise, name=name)
 

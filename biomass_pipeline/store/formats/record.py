@@ -17,7 +17,6 @@ from biomass_pipeline.store.bags import FeatureSet
 from biomass_pipeline.store.contents import Quarantined, Stamp
 from biomass_pipeline.store.formats.parcel import Columns, Parcel
 
-RECORD_VERSION = 1
 # A fold of a million photos has less.
 _MOST_BYTES = 256 * 2**20
 _COLUMNS = Columns._fields
@@ -67,7 +66,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    record_version: Literal[1] = RECORD_VERSION
+    record_version: Literal[1] = 1
     format: str
     extraction_fingerprint: str
     backbone: str = ""
