@@ -8,7 +8,7 @@ from coverage import Coverage
 from hypothesis import settings
 from matplotlib.figure import Figure
 
-from biomass_pipeline_tests.isolation import isolated
+from biomass_pipeline_tests.guard import isolated
 
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from biomass_pipeline_tests import isolation
-from biomass_pipeline_tests.isolation import MARK, Outside, gone, traces
+from biomass_pipeline_tests import guard
+from biomass_pipeline_tests.guard import MARK, Outside, gone, traces
 
 
 @pytest.mark.parametrize("address", [("192.0.2.1", 9), ("2001:db8::1", 9)])
@@ -58,9 +58,9 @@ def test_a_process_that_is_left_is_found_whoever_its_parent_is_by_now():
 
 
 def test_what_is_left_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(isolation, "ROOT", tmp_path)
+    monkeypatch.setattr(guard, "ROOT", tmp_path)
     (tmp_path / "old").touch()
-    before = isolation.files_here()
+    before = guard.files_here()
     assert traces(before, tmp_path, "nobody") == []
     (tmp_path / "old").rename(tmp_path / "new")
     (tmp_path / ".hidden").touch()
