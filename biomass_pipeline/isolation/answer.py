@@ -41,7 +41,7 @@ class Answer:
         """
         found = self.facts.get(name)
         # Half a surrogate is text in JSON, and in no table.
-        if type(found) is not kind or (kind is str and not _writable(found)):
+        if type(found) is not kind or (isinstance(found, str) and not _writable(found)):
             raise LostDecoderError(reason=NONSENSE)
         return found
 

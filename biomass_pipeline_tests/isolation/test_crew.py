@@ -22,7 +22,7 @@ PHOTO = b"\xff\xd8 some bytes"
 
 
 @pytest.fixture(scope="module")
-def crew(nothing_left):
+def crew():
     with PATIENT.crew() as crew:
         yield crew
 
