@@ -10,6 +10,7 @@ from biomass_pipeline.cli.options import (
     BundleOption,
     CacheOption,
     ConfigOption,
+    DecodeOption,
     DeviceOption,
     JsonOption,
     SetOption,
@@ -51,6 +52,7 @@ def predict(  # noqa: PLR0913  # one argument an option
     site: Annotated[Path | None, typer.Option(help="What `biomass calibrate` wrote.")] = None,
     cache: CacheOption = None,
     device: DeviceOption = "auto",
+    decode_processes: DecodeOption = False,
     weights: WeightsOption = None,
     other_versions: VersionsOption = False,
     as_json: JsonOption = False,
@@ -72,6 +74,7 @@ def predict(  # noqa: PLR0913  # one argument an option
         site=site,
         cache=cache,
         device=device,
+        decode_processes=decode_processes,
     )
     raise typer.Exit(predict_images(wish, as_json=as_json))
 
@@ -151,6 +154,7 @@ def map_photos(  # noqa: PLR0913  # one argument an option
     ] = None,
     cache: CacheOption = None,
     device: DeviceOption = "auto",
+    decode_processes: DecodeOption = False,
     weights: WeightsOption = None,
     other_versions: VersionsOption = False,
     as_json: JsonOption = False,
@@ -177,6 +181,7 @@ def map_photos(  # noqa: PLR0913  # one argument an option
         table=table,
         cache=cache,
         device=device,
+        decode_processes=decode_processes,
     )
     asked = MapWish(wish, texts(target), model=model, scale_to=scale_to, cell_px=cell)
     raise typer.Exit(map_images(asked, as_json=as_json))

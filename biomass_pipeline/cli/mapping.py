@@ -20,6 +20,7 @@ from biomass_pipeline.inference.bundle_record import ModelName
 from biomass_pipeline.inference.embedding import Workplace, user_cache
 from biomass_pipeline.inference.maps import MappedOutcome, ScaleTo, map_outcome
 from biomass_pipeline.inference.new_photos import PhotoTable, predict_location
+from biomass_pipeline.isolation import Isolation
 from biomass_pipeline.manifest import ImageFolder
 from biomass_pipeline.reporting.maps import PhotoMap
 from biomass_pipeline.reporting.maps.geotiff import geotiff
@@ -69,6 +70,7 @@ def map_images(wish: MapWish, *, as_json: bool) -> int:
             cache=asked.cache or user_cache(),
             device=asked.device,
             on_progress=shown_on(console, stack),
+            isolation=Isolation() if asked.decode_processes else None,
         )
         table = None if asked.table is None else PhotoTable(asked.table)
         outcome = predict_location(asked.images, bundle, place=place, table=table)

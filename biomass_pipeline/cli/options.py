@@ -38,6 +38,10 @@ CacheOption = Annotated[
     Path | None, typer.Option(help="Where features are kept; else the user's cache folder.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda:1, mps.")]
+DecodeOption = Annotated[
+    bool,
+    typer.Option("--decode-processes", help="A crash of a decoder costs its photo alone."),
+]
 WeightsOption = Annotated[
     Path | None, typer.Option(help="Of the backbone, where they came from a file.")
 ]

@@ -22,6 +22,7 @@ from biomass_pipeline.inference.embedding import Workplace, user_cache
 from biomass_pipeline.inference.new_photos import Outcome, PhotoTable, predict_location
 from biomass_pipeline.inference.paddocks import paddock_summary
 from biomass_pipeline.inference.photo_table import folders_of, groups_of
+from biomass_pipeline.isolation import Isolation
 from biomass_pipeline.whole import write_whole
 
 FOLDER = "folder"
@@ -47,6 +48,7 @@ class Wish:
         site: A calibration.
         cache: Where features are kept.
         device: As configured.
+        decode_processes: Decode photos in processes, also where it is not configured.
     """
 
     images: str
@@ -61,6 +63,7 @@ class Wish:
     site: Path | None = None
     cache: Path | None = None
     device: str = "auto"
+    decode_processes: bool = False
 
 
 def predict_images(wish: Wish, *, as_json: bool) -> int:
@@ -86,6 +89,7 @@ def predict_images(wish: Wish, *, as_json: bool) -> int:
             cache=wish.cache or user_cache(),
             device=wish.device,
             on_progress=shown_on(console, stack),
+            isolation=Isolation() if wish.decode_processes else None,
         )
         outcome = predict_location(
             wish.images,

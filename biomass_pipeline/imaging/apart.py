@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from biomass_pipeline.errors import LostDecoderError
 from biomass_pipeline.imaging.decoding import decode_upright
+from biomass_pipeline.imaging.memory import keep_freed_memory
 from biomass_pipeline.imaging.reading import TileChunk, largest_chunk_bytes, streamed, tiles_of
 from biomass_pipeline.isolation import NONSENSE, Answer, Crew
 from biomass_pipeline.manifest import ReadLimits, open_photo, telling
@@ -80,6 +81,7 @@ def give_tiles(
     stream_above_px: int,
 ) -> Iterator[Answer]:
     """Inside a process: yield the whole photo if it may be held, else its tiles in chunks."""
+    keep_freed_memory()
     limits = ReadLimits(max_pixels=max_pixels, stream_above_px=stream_above_px)
     photo = open_photo(stream, limits=limits)
     if photo.n_pixels <= limits.stream_above_px:

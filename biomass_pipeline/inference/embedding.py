@@ -64,12 +64,18 @@ class Workplace:
         device: As configured: auto, cpu, cuda:1, mps.
         base: What a relative local location is relative to.
         on_progress: Called after each batch.
+        isolation: Decode in processes of their own; None: as the extraction is configured.
     """
 
     cache: Path
     device: str = "auto"
     base: Path = Path()
     on_progress: Callable[[Progress], None] = lambda _: None
+    isolation: Isolation | None = None
+
+    def isolation_of(self, config: Config) -> Isolation | None:
+        """How decoding is kept apart here; None where photos are decoded in threads."""
+        return self.isolation or Isolation.of(config.compute)
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,8 @@ def embed_location(location: str, extraction: Extraction, *, place: Workplace) -
     """
     config = extraction.config
     folder = ImageFolder(location, base=place.base)
-    manifest = _manifest(folder, config, sidecar=_sidecar(location, place))
+    sidecar, isolation = _sidecar(location, place), place.isolation_of(config)
+    manifest = _manifest(folder, config, sidecar=sidecar, isolation=isolation)
     bad = manifest["status"] != "ok"
     contents = contents_of(manifest[~bad], folder, config)
     written = FeatureFolder(Layout(place.cache)).write(
@@ -182,7 +189,7 @@ def embedder_of(
             tile_px=config.tiling.tile_px,
             limits=_limits(config),
             threads=_THREADS,
-            isolation=Isolation.of(config.compute),
+            isolation=place.isolation_of(config),
         ),
         build=build or lanes_of(extraction, place=place),
         engine=embed_here,
@@ -234,7 +241,9 @@ def user_cache(environment: Mapping[str, str] = os.environ) -> Path:
     return places.get(sys.platform, elsewhere) / "biomass_pipeline"
 
 
-def _manifest(folder: ImageFolder, config: Config, *, sidecar: Path) -> pd.DataFrame:
+def _manifest(
+    folder: ImageFolder, config: Config, *, sidecar: Path, isolation: Isolation | None
+) -> pd.DataFrame:
     try:
         found = image_manifest(
             folder,
@@ -242,7 +251,7 @@ def _manifest(folder: ImageFolder, config: Config, *, sidecar: Path) -> pd.DataF
             sidecar=sidecar,
             max_pixels=config.data.max_pixels,
             stream_above_px=config.imaging.stream_above_px,
-            isolation=Isolation.of(config.compute),
+            isolation=isolation,
         )
     except MissingInputError:
         raise NoPhotosError(folder.location, why="nothing is there") from None

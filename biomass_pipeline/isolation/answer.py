@@ -17,6 +17,10 @@ def _no_bytes() -> NDArray[np.uint8]:
     return np.empty(0, np.uint8)
 
 
+def _writable(text: str) -> bool:
+    return text.encode(errors="ignore").decode() == text
+
+
 @dataclass(frozen=True)
 class Answer:
     """A piece of a job's result; where it arrives nothing of it is believed before it is checked.
@@ -36,7 +40,8 @@ class Answer:
             LostDecoderError: There is none of this name and type.
         """
         found = self.facts.get(name)
-        if type(found) is not kind:
+        # Half a surrogate is text in JSON, and in no table.
+        if type(found) is not kind or (isinstance(found, str) and not _writable(found)):
             raise LostDecoderError(reason=NONSENSE)
         return found
 

@@ -21,6 +21,7 @@ from biomass_pipeline.isolation.messages import (
     receive,
     send,
 )
+from biomass_pipeline.plain import in_short
 
 Job = Callable[..., Iterator[Answer]]
 
@@ -55,7 +56,7 @@ class Worker:
         self._lifeline = os.fdopen(ours, "wb")
         self._complaints = os.fdopen(unnamed(_COMPLAINTS_BYTES), "rb")
         inherited = (theirs.fileno(), lifeline)
-        with theirs:
+        try:
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and code
                 [sys.executable, "-c", _START, *map(str, inherited), name_of(prepare), *sys.path],
                 pass_fds=inherited,
@@ -63,15 +64,15 @@ class Worker:
                 stdout=subprocess.DEVNULL,
                 stderr=self._complaints,
                 # Ctrl-C is for us: what becomes of our processes is then ours to say.
-                start_new_session=True,
+                process_group=0,
             )
-        os.close(lifeline)
-        try:
-            receive(self._channel, limit_s=_START_S)
-        except (EOFError, SilenceError, NonsenseError):
-            reason = self._complaint() or self._fate()
-            self.end()
-            raise DecoderStartError(reason) from None
+        except OSError as error:
+            self._let_go()
+            raise DecoderStartError(in_short(error)) from error
+        finally:
+            theirs.close()
+            os.close(lifeline)
+        self._await_start()
 
     def work(
         self, job: Job, stream: BinaryIO, *, most_bytes: int, arguments: Mapping[str, Any]
@@ -100,6 +101,17 @@ class Worker:
         """End it now, whatever it does."""
         self._process.kill()
         self._process.wait()
+        self._let_go()
+
+    def _await_start(self) -> None:
+        try:
+            receive(self._channel, limit_s=_START_S)
+        except (EOFError, SilenceError, NonsenseError):
+            reason = self._complaint() or self._fate()
+            self.end()
+            raise DecoderStartError(reason) from None
+
+    def _let_go(self) -> None:
         for each in (self._channel, self._lifeline, self._complaints):
             each.close()
 
@@ -146,10 +158,15 @@ def _judged(said: Message, most_bytes: int) -> Message | None:
     if said.kind is Kind.END:
         return None
     if said.kind is Kind.REFUSED:
-        raise UnreadableImageError(reason=said.text[:_MOST_REASON])
+        raise UnreadableImageError(reason=_words(said.text))
     if said.kind is Kind.FAILED:
-        raise UnreadableImageError(reason=f"unreadable: {said.text[:_MOST_REASON]}")
+        raise UnreadableImageError(reason=f"unreadable: {_words(said.text)}")
     if said.kind is not Kind.ANSWER or said.n_bytes > most_bytes:
         raise NonsenseError
     said.facts()
     return said
+
+
+def _words(text: str) -> str:
+    """A reason as it may be written down: one line, of letters that there are."""
+    return " ".join(text[:_MOST_REASON].encode(errors="replace").decode().split())

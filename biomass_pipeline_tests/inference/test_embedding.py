@@ -1,14 +1,19 @@
 """Any folder of photos becomes features once; what cannot be read is listed with its reason."""
 
+from dataclasses import replace
+
 import fsspec
 import numpy as np
 import pytest
 from PIL import Image
 
+from biomass_pipeline.config import Config, parse_config
 from biomass_pipeline.errors import NoPhotosError, UnreachableLocationError
 from biomass_pipeline.inference import embedding
 from biomass_pipeline.inference.embedding import Workplace, embed_location, user_cache
+from biomass_pipeline.isolation import Isolation
 from biomass_pipeline_tests.inference.meadow import photo
+from biomass_pipeline_tests.isolation import faults
 
 
 @pytest.fixture
@@ -129,3 +134,31 @@ def test_the_users_cache_is_where_the_system_has_it(monkeypatch, tmp_path):
     assert user_cache({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "biomass_pipeline"
     monkeypatch.setenv("HOME", str(tmp_path))
     assert user_cache({}) == tmp_path / ".cache" / "biomass_pipeline"
+
+
+def test_a_photo_that_kills_its_decoder_is_listed_and_the_others_embedded(meadow, tmp_path, embed):
+    """The same rows as without processes, of all photos but one."""
+    good = photo(tmp_path / "photos" / "good.png", green=50)
+    fatal = photo(tmp_path / "photos" / "fatal.png", green=51)
+    fatal.write_bytes(faults.marked(fatal.read_bytes(), faults.aborts))
+    place = Workplace(
+        cache=tmp_path / "apart",
+        device="cpu",
+        isolation=Isolation(limit_s=30, prepare=faults.treacherous),
+    )
+    found = embed_location(str(good.parent), meadow.bundle, place=place)
+    assert found.unreadable == (("fatal.png", "the decoder crashed (signal 6)"),)
+    assert (found.features.features == embed(good).features.features).all()
+    # Nothing of the verdict is remembered: with a sound decoder the same bytes are a photo.
+    again = embed_location(str(good.parent), meadow.bundle, place=replace(place, isolation=None))
+    assert (again.unreadable, again.n_embedded, again.n_reused) == ((), 1, 1)
+
+
+def test_the_configuration_decides_unless_the_place_does(tmp_path):
+    asked = parse_config(
+        {"compute": {"decode_processes": True, "decode_limit_s": 5}}, source="a test"
+    )
+    place, own = Workplace(cache=tmp_path), Isolation(limit_s=7)
+    assert place.isolation_of(asked) == Isolation(limit_s=5)
+    assert place.isolation_of(Config()) is None
+    assert replace(place, isolation=own).isolation_of(asked) == own

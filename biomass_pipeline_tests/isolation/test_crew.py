@@ -22,7 +22,7 @@ PHOTO = b"\xff\xd8 some bytes"
 
 
 @pytest.fixture(scope="module")
-def crew(nothing_left):
+def crew():
     with PATIENT.crew() as crew:
         yield crew
 
@@ -98,10 +98,10 @@ def test_a_process_that_dies_is_replaced_after_a_second_one_died_too(crew, fault
 
 
 def test_a_process_that_hangs_is_ended_and_one_that_says_that_it_works_is_not():
-    with Isolation(limit_s=0.4).crew() as crew:
-        with pytest.raises(LostDecoderError, match=r"took longer than 0\.4 s"):
+    with Isolation(limit_s=2.5, prepare=faults.treacherous).crew() as crew:
+        with pytest.raises(LostDecoderError, match=r"took longer than 2\.5 s"):
             list(crew.run(faults.fail, BytesIO(PHOTO), how="hangs"))
-        assert crew.ask(faults.toil, BytesIO(PHOTO), steps=8, step_s=0.1).facts == {}
+        assert crew.ask(faults.toil, BytesIO(PHOTO), steps=6, step_s=0.5).facts == {}
 
 
 def test_whoever_crashed_once_may_succeed_in_a_fresh_process(crew, monkeypatch):

@@ -13,7 +13,7 @@ from biomass_pipeline_tests.isolation import faults
 from biomass_pipeline_tests.isolation.conftest import left
 from biomass_pipeline_tests.rasters import PLACED, TILED, geotiff, smooth
 
-TREACHEROUS = Isolation(limit_s=1.5, prepare=faults.treacherous)
+TREACHEROUS = Isolation(limit_s=2.5, prepare=faults.treacherous)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_photo_that_kills_its_decoder_is_quarantined_and_looked_at_again(look,
     assert dict(found["reason"]) == {
         "crash": "the decoder crashed (signal 6)",
         "good": "",
-        "hang": "the decoder took longer than 1.5 s",
+        "hang": "the decoder took longer than 2.5 s",
     }
     assert dict(found["status"]) == {
         "crash": "quarantined",

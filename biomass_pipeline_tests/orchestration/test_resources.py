@@ -4,9 +4,12 @@ import logging
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from biomass_pipeline.assets.extraction import reading_of
+from biomass_pipeline.config import Config, parse_config
 from biomass_pipeline.errors import (
     ChangedWeightsError,
     ClusterPrecisionError,
@@ -15,6 +18,7 @@ from biomass_pipeline.errors import (
     UnusableDeviceError,
 )
 from biomass_pipeline.features import Progress, backbone_identity, embed_here, usable_devices
+from biomass_pipeline.isolation import Isolation
 from biomass_pipeline.mil.progress import TrainingProgress
 from biomass_pipeline.orchestration import (
     LogReporter,
@@ -24,7 +28,9 @@ from biomass_pipeline.orchestration import (
     training_line,
 )
 from biomass_pipeline.orchestration.resources import ConfiguredBackbone
+from biomass_pipeline.project import Project
 from biomass_pipeline_tests.farm import build_farm
+from biomass_pipeline_tests.isolation import faults
 
 
 @pytest.fixture
@@ -35,6 +41,25 @@ def farm(tmp_path):
 @pytest.fixture
 def resources(farm):
     return build_resources(farm.project())
+
+
+def test_door_and_extraction_decode_in_processes_where_it_is_configured():
+    asked = parse_config(
+        {"compute": {"decode_processes": True, "decode_limit_s": 5}}, source="a test"
+    )
+    for config, isolation in ((asked, Isolation(limit_s=5)), (Config(), None)):
+        photos = build_resources(Project(None, (), (), config))["photos"]
+        assert photos.isolation == reading_of(config, photos).isolation == isolation
+
+
+def test_the_manifest_is_made_as_the_folder_says(farm, resources):
+    """Photos that kill their decoder are the proof that a process decodes them."""
+    path = next((farm.folder / "photos").iterdir())
+    path.write_bytes(faults.marked(path.read_bytes(), faults.quits))
+    apart = Isolation(limit_s=30, prepare=faults.treacherous)
+    photos = replace(resources["photos"], isolation=apart)
+    found = photos.manifest(resources["labels"].read())
+    assert found["reason"].str.startswith("the decoder ended").sum() == 1
 
 
 class TestLabels:
