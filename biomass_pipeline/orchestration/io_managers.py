@@ -286,15 +286,9 @@ def loss_of(
     if not manager.has(name, part):
         return "its file is gone or damaged"
     known = _mark_of(instance, name, key)
-    return (
-        "its file is not the one that was made"
-        if known
-        not in {
-            "",
-            manager.mark(name, part),
-        }
-        else ""
-    )
+    if known and known != manager.mark(name, part):
+        return "its file is not the one that was made"
+    return ""
 
 
 def _mark_of(instance: dg.DagsterInstance, name: str, key: str | None) -> str:
