@@ -91,7 +91,8 @@ def test_in_memory_no_table_touches_the_disk(finished):
     artefacts = farm.folder / "artefacts"
     written = {path.relative_to(artefacts).parts[0] for path in artefacts.rglob("*.*")}
     # Trained models are files by nature, and so are what is remembered of photos and folds.
-    assert written <= {"checkpoints", ".image_hashes.parquet", "fold_ledger.parquet"}
+    remembered = {".image_hashes.parquet", "fold_ledger.parquet", ".fold_ledger.lock"}
+    assert written <= {"checkpoints", *remembered}
     assert isinstance(memory.read("mil_checkpoint", 0), CheckpointHandle)
     assert np.isfinite(memory.read("feature_cache", 0).load().features).all()
     assert memory.read("report", None).page.lstrip().lower().startswith("<!doctype html")
