@@ -20,7 +20,13 @@ from biomass_pipeline.mil.network import outputs_of
 from biomass_pipeline.mil.resuming import Resumption
 from biomass_pipeline.mil.splits import part_of_seed
 from biomass_pipeline.mil.stopping import InnerStop, OnEpoch
-from biomass_pipeline.mil.surroundings import deterministic, quiet_lightning, seeded, torch_threads
+from biomass_pipeline.mil.surroundings import (
+    deterministic,
+    quiet_lightning,
+    quiet_log_writers,
+    seeded,
+    torch_threads,
+)
 from biomass_pipeline.mil.targets import LabelledBags, TargetSpec
 
 _log = logging.getLogger(__name__)
@@ -115,6 +121,7 @@ def fit_network(  # noqa: PLR0913  # two that are learnt from, five that say how
     device = bags.mask.device
     with ExitStack() as stack:
         stack.enter_context(quiet_lightning())
+        stack.enter_context(quiet_log_writers())
         stack.enter_context(torch_threads(options.threads))
         stack.enter_context(deterministic(wanted=training.deterministic))
         stack.enter_context(seeded(seed, device))

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,6 +35,26 @@ def quiet_lightning() -> Iterator[None]:
         stack.callback(logger.setLevel, logger.level)
         logger.setLevel(logging.WARNING)
         yield
+
+
+@contextmanager
+def quiet_log_writers() -> Iterator[None]:
+    """Keep what TensorBoard's writer dies of out of stderr.
+
+    Its thread remembers the error, and raises it again where the next line is logged or the log is
+    closed; the traceback that Python prints as the thread ends would be a second one.
+    """
+    before = threading.excepthook
+
+    def hook(died: threading.ExceptHookArgs) -> None:
+        if not type(died.thread).__module__.startswith("tensorboard."):
+            before(died)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 @contextmanager

@@ -1,10 +1,19 @@
 import logging
 import os
+import queue
+import threading
 
 import pytest
 import torch
+from tensorboard.summary.writer.event_file_writer import _AsyncWriterThread
 
-from biomass_pipeline.mil.surroundings import deterministic, quiet_lightning, seeded, torch_threads
+from biomass_pipeline.mil.surroundings import (
+    deterministic,
+    quiet_lightning,
+    quiet_log_writers,
+    seeded,
+    torch_threads,
+)
 
 
 def test_chance_is_seeded_inside_and_given_back_after():
@@ -67,3 +76,37 @@ def test_lightning_is_quiet_inside_only():
     with quiet_lightning():
         assert logger.level == logging.WARNING
     assert logger.level == before
+
+
+@pytest.fixture
+def unhandled(monkeypatch):
+    """What threads died of and nobody asked about."""
+    found = []
+    monkeypatch.setattr(threading, "excepthook", lambda died: found.append(died.exc_value))
+    return found
+
+
+class _Full:
+    """A disk without room."""
+
+    def write(self, data):
+        raise OSError(28, "No space left on device")
+
+
+def test_what_a_log_dies_of_is_remembered_by_its_writer_and_not_printed(unhandled):
+    lines = queue.Queue()
+    with quiet_log_writers():
+        writer = _AsyncWriterThread(lines, _Full(), 60)
+        writer.start()
+        lines.put(b"a line")
+        writer.join(timeout=30)
+    assert isinstance(writer.exception, OSError)
+    assert unhandled == []
+
+
+def test_what_other_threads_die_of_is_told_as_before(unhandled):
+    with quiet_log_writers():
+        thread = threading.Thread(target=divmod, args=(1, 0))
+        thread.start()
+        thread.join()
+    assert [type(error) for error in unhandled] == [ZeroDivisionError]
