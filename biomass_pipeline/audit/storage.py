@@ -18,6 +18,7 @@ from biomass_pipeline.orchestration.instance import SETTINGS_VARIABLE
 
 _EVENTS = Path("history", "runs", "index.db")
 _SETTINGS = "dagster.yaml"
+_MAGIC = b"SQLite format 3\0"
 _STRUCTURE = "SQLite checks how its files are built, so a changed value inside is not seen"
 _FORGET = (
     f"{RESTORE}, or delete the folder: Dagster then forgets past runs, and `biomass run` runs "
@@ -106,7 +107,8 @@ def _is_cut(file: Path) -> bool:
     Bytes 16 and 17 are the size of a page, 1 for 65536 (SQLite's file format, 1.3).
     """
     with file.open("rb") as stream:
-        n_bytes = int.from_bytes(stream.read(18)[16:], "big")
+        head = stream.read(18)
+    n_bytes = int.from_bytes(head[16:], "big") if head.startswith(_MAGIC) else 0
     page_bytes = 65536 if n_bytes == 1 else n_bytes
     return bool(page_bytes) and file.stat().st_size % page_bytes > 0
 
