@@ -43,6 +43,7 @@ SCENES = {
     "docs/explanation/fingerprints.md": None,
     "docs/how-to/gpu.md": None,
     "docs/how-to/orthomosaics.md": None,
+    "docs/how-to/other-formats.md": None,
     "docs/how-to/own-photos.md": None,
     "docs/how-to/schedule.md": None,
     "docs/inference.md": cut,

@@ -24,6 +24,7 @@ NOT_RUN = {
     "needs a GPU": 2,
     "needs the network": 2,
     "takes minutes": 3,
+    "waits for your features": 1,
     "waits for your package": 1,
 }
 
