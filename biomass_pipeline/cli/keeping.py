@@ -259,6 +259,9 @@ def _stopped_like_ctrl_c() -> Iterator[None]:
     """SIGTERM, from `kill` or a service manager, ends it as Ctrl-C does."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
+        # A shell starts what it puts into the background deaf to Ctrl-C; this is not Ctrl-C.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, interrupt)

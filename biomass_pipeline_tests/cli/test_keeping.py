@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -194,7 +195,11 @@ def program(quiet):
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
+        # One that says nothing any more would be listened to without end.
+        limit = threading.Timer(900, process.kill)
+        limit.start()
         yield Program(process)
+        limit.cancel()
         process.kill()
 
 
