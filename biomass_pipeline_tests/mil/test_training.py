@@ -1,5 +1,6 @@
 import logging
 import os
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -188,6 +189,11 @@ def test_a_state_that_outlived_its_network_is_removed(train, tmp_path):
     assert not left.exists()
 
 
+def unsealed(path):
+    """A file without its own hash, which counts where it lies as well."""
+    return re.sub(rb"biomass-sha256:[0-9a-f]{64}", b"", path.read_bytes())
+
+
 def test_logs_lie_beside_the_checkpoints_and_change_none_of_them(train, tmp_path):
     train(name="plain")
     train(name="logged", records=TrainingRecords(loggers=("csv", "tensorboard")))
@@ -197,7 +203,7 @@ def test_logs_lie_beside_the_checkpoints_and_change_none_of_them(train, tmp_path
         assert {path.name for path in folder.iterdir()} == {"csv", "tensorboard"}
         assert len((folder / "csv" / "metrics.csv").read_text().splitlines()) == 16
         name = f"seed_{number}.ckpt"
-        assert (plain / name).read_bytes() == (logged / name).read_bytes()
+        assert unsealed(plain / name) == unsealed(logged / name)
     assert not (plain / "logs").exists()
 
 
