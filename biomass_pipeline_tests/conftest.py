@@ -14,10 +14,8 @@ settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")
 
 ROOMS = Path(__file__).parent
-# Tests of Dagster's wing, which the report of coverage leaves out, and of what is no room: tracing
-# them made them take nearly twice as long, and hid which rooms have no tests of their own. The
-# command line's are traced: they see to `audit` as well.
-UNTRACED = {"deployment", "docs", "e2e", "fuzz", "orchestration"}
+# What these start runs in other processes: tracing this one would only make them slower.
+UNTRACED = {"deployment", "e2e"}
 # Which files begin first where several processes share the tests: one that takes minutes, and began
 # last, would be waited for alone.
 FIRST = ("e2e", "slow")
