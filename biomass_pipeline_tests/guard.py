@@ -15,7 +15,7 @@ from uuid import uuid4
 ROOT = Path(__file__).resolve().parents[1]
 # In the environment of every process that a test starts, so that none can hide.
 MARK = "BIOMASS_TESTS_MARK"
-# Set where nobody edits while the tests run, as in CI: a new file is a test's then.
+# Set where nobody edits or works meanwhile: what is left then is a test's, and fails the run.
 ALONE = "BIOMASS_TESTS_ALONE"
 # Helpers of Python's own that end with the process that asked for them.
 _PYTHONS_OWN = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
