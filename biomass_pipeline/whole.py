@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,6 +31,32 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         finally:
             partial.unlink(missing_ok=True)
     synchronize(path.parent)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which takes its place, and an earlier one's, once all is in it.
+
+    Whoever writes its files puts them on the disk, with `synchronize`.
+
+    Args:
+        folder: Where it shall be; its parents are made.
+    """
+    folder = folder.resolve()
+    name = f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}"
+    partial, replaced = (folder.with_name(f"{name}.{word}") for word in ("partial", "replaced"))
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if folder.exists():
+            folder.rename(replaced)
+        partial.rename(folder)
+        synchronize(folder.parent)
+    finally:
+        if replaced.exists() and not folder.exists():
+            replaced.rename(folder)
+        for left in (partial, replaced):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def synchronize(path: Path) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from biomass_pipeline.whole import write_whole
+from biomass_pipeline.whole import whole_folder, write_whole
 
 # Says that it is half-way, and waits to be killed.
 HALF = """
 import sys, time
 from pathlib import Path
-from biomass_pipeline.whole import write_whole
+from biomass_pipeline.whole import whole_folder, write_whole
 
 def write(partial):
     partial.write_text("half")
@@ -136,3 +136,41 @@ def test_of_many_writers_at_once_one_wins_whole(tmp_path):
         list(pool.map(write, texts))
     assert path.read_text() in texts
     assert [file.name for file in tmp_path.iterdir()] == ["table.txt"]
+
+
+class TestFolder:
+    """A folder that is written whole."""
+
+    def test_it_takes_an_earlier_ones_place_once_it_is_full(self, tmp_path):
+        folder = tmp_path / "deep" / "folder"
+        for text in ("first", "second"):
+            with whole_folder(folder) as partial:
+                (partial / text).touch()
+                assert not (folder / text).exists()
+            assert [path.name for path in folder.iterdir()] == [text]
+        assert [path.name for path in folder.parent.iterdir()] == ["folder"]
+
+    def test_one_that_fails_leaves_the_earlier_one_and_nothing_else(self, tmp_path):
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        (folder / "kept").touch()
+        with pytest.raises(FileNotFoundError), whole_folder(folder) as partial:
+            (partial / "half").rename(partial / "no" / "such")
+        assert [path.name for path in tmp_path.rglob("*")] == ["folder", "kept"]
+
+    def test_a_place_that_is_refused_at_the_last_moment_gets_the_earlier_one_back(
+        self, tmp_path, monkeypatch
+    ):
+        folder, rename = tmp_path / "folder", Path.rename
+        folder.mkdir()
+        (folder / "kept").touch()
+
+        def refuse(path, target):
+            if path.suffix == ".partial":
+                raise OSError(errno.EIO, "Input/output error")
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", refuse)
+        with pytest.raises(OSError, match="Input"), whole_folder(folder):
+            pass
+        assert [path.name for path in tmp_path.rglob("*")] == ["folder", "kept"]

@@ -78,7 +78,7 @@ def _refusals_told() -> Iterator[None]:
         yield
     except BiomassError:
         raise
-    except Exception as error:
+    except Exception as error:  # what a storage raises has no common base; the rest goes on
         if told := refusal(error, what="The project's storage failed"):
             raise told from error
         raise

@@ -64,15 +64,12 @@ def run_stale(
             on_failure=failure_announcer(console),
         )
         extraction = _extraction(graph)
-        complete = all(verdict.fresh for verdict in graph.verdicts(graph.select()))
+        complete = _is_complete(graph)
         if complete:
             FeatureFolder(project.layout).prune(extraction)
-    summary = {
-        "materialized": [str(node) for node in ran],
-        "photos_embedded": reporter.n_embedded,
-        "seconds": round(time.monotonic() - started_s, 1),
-        **_outcome(project, extraction),
-    }
+    took_s = round(time.monotonic() - started_s, 1)
+    done = {"materialized": [str(node) for node in ran], "photos_embedded": reporter.n_embedded}
+    summary = {**done, "seconds": took_s, **_outcome(project, extraction)}
     if complete:
         with suppress(OSError):  # a memory aid only
             keep_trace(project, n_quarantined=summary["quarantined"])
@@ -102,6 +99,10 @@ def run_report(
         console = open_console(stderr=as_json)
         console.print(f"Figures: {len(files)} in {files[0].parent}", markup=False)
     return code
+
+
+def _is_complete(graph: Graph) -> bool:
+    return all(verdict.fresh for verdict in graph.verdicts(graph.select()))
 
 
 def _extraction(graph: Graph) -> str:

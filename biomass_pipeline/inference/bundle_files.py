@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +23,7 @@ from biomass_pipeline.errors import (
     MissingBundleError,
     OccupiedFolderError,
 )
-from biomass_pipeline.whole import synchronize
+from biomass_pipeline.whole import synchronize, whole_folder
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -123,23 +122,10 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, force: bool) -> No
         OccupiedFolderError: Something else is in the folder.
     """
     _refuse_strangers(folder, force=force)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.replaced")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as partial:
         for name, data in files.items():
             (partial / name).write_bytes(data)
             synchronize(partial / name)
-        if folder.exists():
-            folder.rename(replaced)
-        partial.rename(folder)
-        synchronize(folder.parent)
-    finally:
-        if replaced.exists() and not folder.exists():
-            replaced.rename(folder)
-        for left in (partial, replaced):
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _refuse_strangers(folder: Path, *, force: bool) -> None:

@@ -58,34 +58,26 @@ def scatter_spec(kind: Kind) -> dict[str, Any]:
     measured = alt.X("measured:Q", scale=scale, title=f"measured ({UNIT})")
     predicted = alt.Y("predicted:Q", scale=scale, title=f"predicted ({UNIT})")
     picked = alt.selection_point(name="picked", fields=["colour"], bind="legend")
-    colour = _colour(kind)
     agreement = (
         alt.Chart(alt.NamedData("ends"))
         .mark_line(style="agreement", clip=True)
         .encode(x=alt.X("end:Q", scale=scale), y=alt.Y("end:Q", scale=scale))
     )
+    look = {"x": measured, "color": _colour(kind)}
     intervals = (
         _points()
         .transform_filter("isValid(datum.low)")
         .mark_rule(clip=True, style="interval")
         .encode(
-            x=measured,
             y=alt.Y("low:Q", scale=scale),
             y2="high:Q",
-            color=colour,
             opacity=_opacity(picked, kind, shown=0.4, faded=0.03),
+            **look,
         )
     )
-    photos = (
-        _points()
-        .mark_point(style="photo", filled=True)
-        .encode(
-            x=measured,
-            y=predicted,
-            color=colour,
-            opacity=_opacity(picked, kind, shown=1, faded=0.06),
-        )
-    )
+    opacity = _opacity(picked, kind, shown=1, faded=0.06)
+    photos = _points().mark_point(style="photo", filled=True)
+    photos = photos.encode(y=predicted, opacity=opacity, **look)
     if kind in _NAMED:
         photos = photos.add_params(picked)
     layers = alt.layer(agreement, intervals, photos, _chosen().encode(x=measured, y=predicted))

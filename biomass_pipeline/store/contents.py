@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from biomass_pipeline.config import TilingConfig
-from biomass_pipeline.errors import StaleTilesError
+from biomass_pipeline.errors import StaleTilesError, TooManyRefusedError
 from biomass_pipeline.tiling import cell_shares, tile_grid
 
 SCHEMA_VERSION = 1
@@ -45,6 +46,23 @@ class Quarantined:
     image_sha256: str
     path: str
     reason: str
+
+
+def check_refused(place: Path, refused: Sequence[Quarantined], *, total: int, limit: int) -> None:
+    """Refuse a fold of which too many photos were refused.
+
+    Args:
+        place: The fold's file.
+        refused: The photos.
+        total: How many photos the fold has, with those.
+        limit: How many may be refused.
+
+    Raises:
+        TooManyRefusedError: More are.
+    """
+    if len(refused) > limit:
+        listed = [(photo.path, photo.reason) for photo in refused]
+        raise TooManyRefusedError(place, refused=listed, total=total, limit=limit)
 
 
 @dataclass(frozen=True)

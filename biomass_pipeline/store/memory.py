@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biomass_pipeline.errors import MissingCacheError, TooManyRefusedError, UnfinishedCacheError
+from biomass_pipeline.errors import MissingCacheError, UnfinishedCacheError
 from biomass_pipeline.layout import Layout
 from biomass_pipeline.store.bags import FeatureSet
-from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp
+from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp, check_refused
 from biomass_pipeline.store.filling import Embedder
 from biomass_pipeline.store.folder import Written
 
@@ -76,13 +76,8 @@ class MemoryFeatures:
             )
             for i in sorted(reasons)
         )
-        if len(refused) > max_refused:
-            raise TooManyRefusedError(
-                _place(stamp.fingerprint, fold),
-                refused=[(photo.path, photo.reason) for photo in refused],
-                total=len(contents.image_ids),
-                limit=max_refused,
-            )
+        place, total = _place(stamp.fingerprint, fold), len(contents.image_ids)
+        check_refused(place, refused, total=total, limit=max_refused)
         kept = [bags[i] for i in range(len(contents.image_ids)) if i not in reasons]
         features = np.concatenate(kept).astype(stamp.dtype) if kept else np.empty((0, 0))
         cache = MemoryCache(

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from biomass_pipeline.errors import TooManyRefusedError
 from biomass_pipeline.store.bags import FeatureSet
 from biomass_pipeline.store.cache import FeatureCache
-from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp
+from biomass_pipeline.store.contents import FoldContents, Quarantined, Stamp, check_refused
 from biomass_pipeline.store.filling import Embedder
 from biomass_pipeline.store.folder import FeatureFolder, Written
 from biomass_pipeline.store.formats.folder import RECORD, Part, open_part, part_stem
@@ -110,15 +109,9 @@ class ExportedFeatures:
             )
         cache = self._open(fold, stamp.fingerprint)
         cache.check_contents(contents)
-        refused = cache.quarantined()
-        if len(refused) > max_refused:
-            raise TooManyRefusedError(
-                cache.path,
-                refused=[(photo.path, photo.reason) for photo in refused],
-                total=len(contents.image_ids),
-                limit=max_refused,
-            )
-        n_reused = len(contents.image_ids) - len(refused)
+        refused, total = cache.quarantined(), len(contents.image_ids)
+        check_refused(cache.path, refused, total=total, limit=max_refused)
+        n_reused = total - len(refused)
         return Written(cache, n_embedded=0, n_reused=n_reused, quarantined=refused)
 
     def _open(self, fold: int, fingerprint: str) -> ExportedCache:

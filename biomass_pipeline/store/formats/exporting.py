@@ -1,9 +1,7 @@
 """Writing an export: all folds or none, beside its place first."""
 
 import os
-import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from biomass_pipeline.errors import (
@@ -15,7 +13,7 @@ from biomass_pipeline.store.formats.folder import RECORD, exported_parts, facts_
 from biomass_pipeline.store.formats.parcel import Parcel
 from biomass_pipeline.store.formats.record import Record
 from biomass_pipeline.store.formats.registry import carrier_of
-from biomass_pipeline.whole import synchronize
+from biomass_pipeline.whole import synchronize, whole_folder
 
 
 def export_folds(
@@ -41,47 +39,26 @@ def export_folds(
     carrier = carrier_of(form)
     _refuse_strangers(folder, force=force)
     written: dict[int | None, Record] = {}
-    with _whole(folder) as partial:
-        for parcel in parcels:
-            place = partial / part_stem(parcel.fold)
-            try:
-                carrier.write(parcel, place)
-            except carrier.FAILURES as error:
-                raise UnwritableExportError(folder, why=str(error)) from error
-            record = Record.of(parcel, form=form, files=facts_of(place))
-            (partial / f"{place.name}{RECORD}").write_text(record.text(), encoding="utf-8")
-            written[parcel.fold] = record
-        for path in sorted(partial.rglob("*")):
-            synchronize(path)
+    failures: tuple[type[Exception], ...] = (OSError, *carrier.FAILURES)
+    try:
+        with whole_folder(folder) as partial:
+            for parcel in parcels:
+                written[parcel.fold] = _write(parcel, partial, form=form)
+            for path in sorted(partial.rglob("*")):
+                synchronize(path)
+    except failures as error:
+        code = error.errno if isinstance(error, OSError) else None
+        why = os.strerror(code).lower() if code else str(error)
+        raise UnwritableExportError(folder, why=why) from error
     return written
 
 
-@contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A folder to write to, which takes its place once everything is in it.
-
-    Raises:
-        UnwritableExportError: The system refuses.
-    """
-    folder = folder.resolve()
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.replaced")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        if folder.exists():
-            folder.rename(replaced)
-        partial.rename(folder)
-        synchronize(folder.parent)
-    except OSError as error:
-        why = os.strerror(error.errno).lower() if error.errno else str(error)
-        raise UnwritableExportError(folder, why=why) from error
-    finally:
-        if replaced.exists() and not folder.exists():
-            replaced.rename(folder)
-        for left in (partial, replaced):
-            shutil.rmtree(left, ignore_errors=True)
+def _write(parcel: Parcel, folder: Path, *, form: str) -> Record:
+    place = folder / part_stem(parcel.fold)
+    carrier_of(form).write(parcel, place)
+    record = Record.of(parcel, form=form, files=facts_of(place))
+    (folder / f"{place.name}{RECORD}").write_text(record.text(), encoding="utf-8")
+    return record
 
 
 def _refuse_strangers(folder: Path, *, force: bool) -> None:
