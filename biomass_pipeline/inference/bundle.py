@@ -35,6 +35,7 @@ from biomass_pipeline.inference.bundle_files import (
 )
 from biomass_pipeline.inference.bundle_record import (
     SCHEMA_VERSION,
+    STAYS_HERE,
     BundleRecord,
     ExtractionRecord,
     ModelName,
@@ -136,7 +137,8 @@ def save_bundle(bundle: Bundle, folder: Path, *, card: str, force: bool = False)
         folds=tuple(folds),
     )
     files[CARD_NAME] = card.encode()
-    files[RECORD_NAME] = record.model_dump_json(indent=1).encode()
+    text = record.model_dump_json(indent=1, exclude={"settings": STAYS_HERE})
+    files[RECORD_NAME] = text.encode()
     write_folder(folder, files, force=force)
 
 
@@ -236,7 +238,8 @@ def _compare(
 
 
 def _fingerprint(ensemble: Ensemble, config: Config, identity: Mapping[str, str]) -> str:
-    settings = settings_of(config).model_dump(mode="json", exclude={"name": True})
+    left_out: dict[str, Any] = {"name": True, **STAYS_HERE}
+    settings = settings_of(config).model_dump(mode="json", exclude=left_out)
     settings["backbone"].pop("checkpoint")
     folds = [[models.network.fingerprint, models.ridge.fingerprint] for models in ensemble.folds]
     backbone = {name: value for name, value in identity.items() if not _is_of_library(name)}

@@ -120,6 +120,10 @@ class BundleRecord(Section):
     folds: tuple[FoldRecord, ...] = Field(min_length=1)
 
 
+# Of the settings, what says where something lies here: it neither travels nor decides anything.
+STAYS_HERE = {"cache": {"read_from"}}
+
+
 def settings_of(config: Config) -> SettingsRecord:
     """The parts of a configuration that travel; a private path is left behind, its name is not."""
     data = config.data.model_copy(update={"images": "", "labels": "", "submission": None})
@@ -130,6 +134,7 @@ def settings_of(config: Config) -> SettingsRecord:
         "data": data,
         "backbone": config.backbone.model_copy(update={"checkpoint": name}),
     }
-    for section in ("tiling", "imaging", "cache", "evaluation"):
+    for section in ("tiling", "imaging", "evaluation"):
         parts[section] = getattr(config, section)
+    parts["cache"] = config.cache.model_copy(update={"read_from": None})
     return SettingsRecord(**parts)

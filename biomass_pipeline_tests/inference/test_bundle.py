@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,16 @@ class TestRoundTrip:
         assert loaded.config.data.targets == config.data.targets
         assert loaded.spec == meadow.bundle.spec
         assert "data/demo" not in (exported / RECORD_NAME).read_text()
+
+    def test_where_features_are_read_here_neither_travels_nor_decides(
+        self, meadow, exported, tmp_path
+    ):
+        config = meadow.bundle.config
+        cache = config.cache.model_copy(update={"read_from": "shards"})
+        bundle = replace(meadow.bundle, config=config.model_copy(update={"cache": cache}))
+        save_bundle(bundle, tmp_path / "bundle", card=(exported / "MODEL_CARD.md").read_text())
+        assert record(tmp_path / "bundle") == record(exported)
+        assert "read_from" not in (exported / RECORD_NAME).read_text()
 
     def test_fingerprints_are_the_same_before_and_after(self, meadow, exported):
         loaded = load_bundle(exported)
