@@ -1,6 +1,6 @@
 """Ways to keep bags of features on disk, compared in one run on one machine.
 
-Usage: python benchmarks/storage.py [RESULT.json] [--bags 357 5000] [--minutes 10]. Under 6 GB of
+Usage: python benchmarks/storage.py [RESULT.json] [--bags 357 5000] [--minutes 15]. Under 6 GB of
 disk at a time below --folder, which is cleared. A tmpfs has no cold reads: name a disk. `python
 scripts/storage_table.py RESULT.json` prints the tables.
 """
@@ -110,8 +110,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("result", type=Path, nargs="?", help="JSON file to write")
     parser.add_argument("--bags", type=int, nargs="*", default=[357, 5000])
     parser.add_argument("--patch-bags", type=int, default=12, help="0: no case of patches")
-    parser.add_argument("--seconds", type=float, default=0.4, help="for each rate")
-    parser.add_argument("--minutes", type=float, default=9.0, help="no layout begins after them")
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each rate")
+    parser.add_argument("--minutes", type=float, default=15.0, help="no layout begins after them")
     parser.add_argument("--folder", type=Path, help="on the disk to measure; else the system's")
     parser.add_argument(
         "--drop-caches",
@@ -137,12 +137,13 @@ def main() -> None:
             ratios[f"ours over a memory map, warm: {what}"] = over_memory_map(bags, folder)
             tables[what] = one_case(bags, folder, effort=effort, until_s=until_s)
             print(f"{what}: {len(tables[what])} layouts", flush=True)
-        disk = filesystem(folder)
+        disk, ahead_kb = filesystem(folder), read_ahead_kb(folder)
     details = {
         "cases": tables,
         "killed": kills,
         "seconds": asked.seconds,
         "filesystem": disk,
+        "read_ahead_kb": ahead_kb,
         "all_caches_dropped": asked.drop_caches,
         "left_out": len(wanted) * len(LAYOUTS) - sum(map(len, tables.values())),
     }
@@ -159,6 +160,13 @@ def filesystem(folder: Path) -> str:
     device = os.stat(folder).st_dev  # noqa: PTH116  # the number of the device
     on = [line[2] for line in lines if Path(line[1]).exists() and os.stat(line[1]).st_dev == device]  # noqa: PTH116
     return on[-1] if on else ""
+
+
+def read_ahead_kb(folder: Path) -> int | None:
+    """How much more than it was asked for a disk reads; None where Linux does not say."""
+    device = os.stat(folder).st_dev  # noqa: PTH116  # the number of the device
+    said = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/queue/read_ahead_kb")
+    return int(said.read_text(encoding="ascii")) if said.exists() else None
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class Looking:
     """How a layout is looked at.
 
     Attributes:
-        seconds: For each rate; a pass over all bags may end sooner.
+        seconds: For each rate, once opened; a pass over all bags may end sooner.
         all_caches: Whether cold means that the whole system forgot, and not these files alone.
     """
 
@@ -50,6 +50,7 @@ def measured(layout: Layout, folder: Path, bags: Bags, *, effort: Looking) -> di
         "disk_mb": disk_bytes(folder) / 1e6,
         "metadata": layout.metadata,
     }
+    read_once(folder)
     forget(folder, all_caches=effort.all_caches)
     facts["sequential_per_s"] = _rate(
         layout, folder, bags, lambda reader: reader.run(range(len(bags))), seconds=effort.seconds
@@ -145,6 +146,13 @@ def settle(folder: Path) -> None:
             os.fsync(descriptor)
 
 
+def read_once(folder: Path) -> None:
+    """Read all files: the host of a virtual disk keeps what was read, which favours the second."""
+    for path in entries(folder):
+        if path.is_file():
+            path.read_bytes()
+
+
 def forget(folder: Path, *, all_caches: bool) -> None:
     """Drop what the system holds of these files in memory, or of everything, names and inodes too.
 
@@ -188,12 +196,13 @@ def _rate(
     """Bags a second over at most one pass, opening included."""
     started_s = perf_counter()
     with closing(layout.open(folder, bags)) as reader:
-        count = 0
+        # A layout that reads everything when it is opened is given its pass all the same.
+        count, opened_s = 0, perf_counter()
         for bag in run(reader):
             # Every number is touched, as training does.
             bag.view(np.uint8).max()
             count += 1
-            if count == len(bags) or perf_counter() - started_s > seconds:
+            if count == len(bags) or perf_counter() - opened_s > seconds:
                 break
     return count / (perf_counter() - started_s)
 

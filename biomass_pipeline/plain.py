@@ -55,6 +55,15 @@ def all_without_secrets(value: Any) -> Any:  # noqa: ANN401  # whatever JSON can
     return without_secrets(value) if isinstance(value, str) else value
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things, in words of a person.
+
+    >>> counted(1, "photo"), counted(0, "row")
+    ('1 photo', '0 rows')
+    """
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def in_short(error: Exception) -> str:
     """What an error of a library says, in a few words and one line.
 

@@ -12,6 +12,7 @@ from biomass_pipeline.audit import fold_contents
 from biomass_pipeline.cli.opening import open_project
 from biomass_pipeline.errors import MissingExportError, UnstampedExportError
 from biomass_pipeline.orchestration import blueprint_of, build_resources
+from biomass_pipeline.plain import counted
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import (
     FeatureFolder,
@@ -45,8 +46,9 @@ class Given:
     bytes: int
 
     def __str__(self) -> str:
-        size = f"{self.files} files, {self.bytes / _MB:.1f} MB"
-        return f"{part_name(self.fold)}: {self.photos} photos, {self.rows} rows; {size}"
+        size = f"{counted(self.files, 'file')}, {self.bytes / _MB:.1f} MB"
+        held = f"{counted(self.photos, 'photo')}, {counted(self.rows, 'row')}"
+        return f"{part_name(self.fold)}: {held}; {size}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Taken:
     def __str__(self) -> str:
         here = f", {self.here_already} were here already" if self.here_already else ""
         left = f", {self.quarantined} are quarantined" if self.quarantined else ""
-        return f"{part_name(self.fold)}: {self.taken_over} photos taken over{here}{left}"
+        return f"{part_name(self.fold)}: {counted(self.taken_over, 'photo')} taken over{here}{left}"
 
 
 def export_cache(  # noqa: PLR0913  # one argument an option

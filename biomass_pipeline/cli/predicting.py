@@ -23,6 +23,7 @@ from biomass_pipeline.inference.new_photos import Outcome, PhotoTable, predict_l
 from biomass_pipeline.inference.paddocks import paddock_summary
 from biomass_pipeline.inference.photo_table import folders_of, groups_of
 from biomass_pipeline.isolation import Isolation
+from biomass_pipeline.plain import counted
 from biomass_pipeline.whole import write_whole
 
 FOLDER = "folder"
@@ -170,9 +171,10 @@ def _summary(outcome: Outcome, wish: Wish, *, rows: int, seconds: float) -> dict
 
 def _print(console: Console, summary: dict[str, Any]) -> None:
     console.print(
-        f"{summary['output']}: {summary['photos']} photos predicted, {summary['rows']} rows; "
-        f"{summary['photos_embedded']} photos embedded, {summary['photos_reused']} from the "
-        f"cache, {summary['seconds']} s.",
+        f"{summary['output']}: {counted(summary['photos'], 'photo')} predicted, "
+        f"{counted(summary['rows'], 'row')}; "
+        f"{counted(summary['photos_embedded'], 'photo')} embedded, "
+        f"{summary['photos_reused']} from the cache, {summary['seconds']} s.",
         markup=False,
     )
     for note in summary["notes"]:

@@ -13,6 +13,7 @@ from biomass_pipeline.cli.progress import TerminalReporter, announcer, failure_a
 from biomass_pipeline.cli.terminal import open_console
 from biomass_pipeline.errors import MissingInputError
 from biomass_pipeline.orchestration import exclusive
+from biomass_pipeline.plain import counted
 from biomass_pipeline.whole import write_whole
 
 
@@ -72,7 +73,9 @@ def write_submission(
         return 0
     followed = summary["order"] or "photos by id, targets as configured"
     console.print(
-        f"{output}: {rows} rows, {summary['photos']} photos; order: {followed}", markup=False
+        f"{output}: {counted(rows, 'row')}, {counted(summary['photos'], 'photo')}; "
+        f"order: {followed}",
+        markup=False,
     )
     return 0
 

@@ -13,6 +13,7 @@ from biomass_pipeline.manifest import (
     recall_stamps,
 )
 from biomass_pipeline.orchestration.resources import LabelFile, PhotoFolder
+from biomass_pipeline.plain import counted
 from biomass_pipeline.project import Project
 
 
@@ -32,9 +33,8 @@ class Seen:
     def inventory(self) -> str:
         """How many photos there are, for a person."""
         writing = sum(file.writing for file in self.files)
-        plural = "" if len(self.files) == 1 else "s"
         growing = f", {writing} of them still being written" if writing else ""
-        return f"{len(self.files)} photo{plural}{growing}"
+        return f"{counted(len(self.files), 'photo')}{growing}"
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,8 @@ class Season:
         if self.chance.integers(2):
             self._write(names[int(self.chance.integers(len(names)))])
         if len(names) > _MOST_PHOTOS or self.chance.integers(4) == 0:
-            self._remove(names[int(self.chance.integers(len(names)))])
+            spare = [name for name in names if self._can_go(name)]
+            self._remove(spare[int(self.chance.integers(len(spare)))])
         self.survey.write(automation={"settle_s": _SETTLE_S})
 
     def _name(self) -> str:
@@ -135,7 +136,7 @@ class Season:
         path = self.survey.photo(name, number % 256, blue=100 + number // 256)
         os.utime(path, (_OLD_S + number, _OLD_S + number))
         self._well[name] = number
-        if number % 2:
+        if number % 2 and name not in self.survey.rows:
             self.survey.label(name, f"2024-05-{number % 6 + 1:02d}", 1 + number / 10)
 
     def _write_half(self, name: str) -> None:
@@ -143,6 +144,11 @@ class Season:
         path = self.survey.photo(name, 0)
         path.write_bytes(path.read_bytes()[:_HALF_BYTES])
         self._half.append(name)
+
+    def _can_go(self, name: str) -> bool:
+        """Whether its day keeps a weighed photo: a fold that loses all of its groups is refused."""
+        rows = self.survey.rows
+        return name not in rows or sum(rows[name][0] == date for date, _ in rows.values()) > 1
 
     def _remove(self, name: str) -> None:
         (self.survey.folder / "photos" / name).unlink()
