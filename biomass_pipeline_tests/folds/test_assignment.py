@@ -29,6 +29,7 @@ def folds_of(assignment):
 def test_every_photo_has_one_fold_and_no_group_straddles(groups, n_folds, seed):
     images = photos(groups).sample(frac=1, random_state=seed)
     table = assign_folds(images, spec=FoldsConfig(n_folds=n_folds, seed=seed), ledger=None).table
+    assert list(table.columns) == ["image_id", "group", "fold"]
     assert table["image_id"].tolist() == images["image_id"].tolist()
     assert len(table[["group", "fold"]].drop_duplicates()) == len(groups)
     assert set(table["fold"]) == set(range(n_folds))
@@ -72,6 +73,44 @@ def test_a_new_group_goes_to_the_emptiest_fold_whatever_its_mass():
     assert (after["new0"], after["new1"]) == (small, small)
 
 
+different = st.lists(st.integers(1, 60), min_size=3, max_size=10, unique=True)
+
+
+@given(different, different, st.integers(2, 3), st.integers(0, 5), st.randoms())
+def test_new_groups_go_to_the_emptiest_fold_by_stratum_and_the_largest_first(
+    old, new, n_folds, seed, chance
+):
+    totals = chance.sample(range(1000), len(old) + len(new))
+    spec = FoldsConfig(n_folds=n_folds, seed=seed)
+    before = photos(zip(old, totals[: len(old)], strict=True), prefix="old")
+    images = pd.concat([before, photos(zip(new, totals[len(old) :], strict=True), prefix="new")])
+    first = assign_folds(before, spec=spec, ledger=None)
+    folds = folds_of(assign_folds(images, spec=spec, ledger=first.ledger))
+
+    sizes = images.groupby("group").size().to_dict()
+    by_total = images.groupby("group")["total"].first().sort_values().index
+    stratum = {name: rank * n_folds // len(sizes) for rank, name in enumerate(by_total)}
+    placed = folds_of(first)
+    newcomers = sorted(sizes.keys() - placed.keys(), key=lambda name: (stratum[name], -sizes[name]))
+    for name in newcomers:
+        costs = [
+            (
+                sum(sizes[one] for one, its in placed.items() if its == fold),
+                sum(stratum[one] == stratum[name] for one, its in placed.items() if its == fold),
+            )
+            for fold in range(n_folds)
+        ]
+        assert costs[folds[name]] == min(costs)
+        placed[name] = folds[name]
+
+
+def test_folds_are_those_of_earlier_releases():
+    # Whoever loses the ledger, or compares with somebody else, finds the same folds.
+    images = photos([(2, 1.0)] * 6)
+    folds = folds_of(assign_folds(images, spec=FoldsConfig(n_folds=3), ledger=None))
+    assert folds == {"g0": 1, "g1": 2, "g2": 0, "g3": 1, "g4": 0, "g5": 2}
+
+
 def test_light_and_heavy_groups_are_spread_over_the_folds():
     groups = [(4, float(total)) for total in range(30)]
     table = assign_folds(photos(groups), spec=FoldsConfig(n_folds=3), ledger=None).table
@@ -96,6 +135,15 @@ def test_another_rule_assigns_all_anew(change):
     anew = assign_folds(images, ledger=None, **asked)
     pd.testing.assert_frame_equal(again.table, anew.table)
     assert set(anew.ledger["rule"]).isdisjoint(first.ledger["rule"])
+
+
+def test_another_strategy_is_another_rule():
+    images = photos([(2, float(i)) for i in range(3)])
+    rules = [
+        assign_folds(images, spec=FoldsConfig(n_folds=3, strategy=strategy), ledger=None).ledger
+        for strategy in ("group_k_fold", "leave_one_group_out")
+    ]
+    assert set(rules[0]["rule"]).isdisjoint(rules[1]["rule"])
 
 
 def test_going_back_to_an_earlier_rule_finds_its_folds_again():

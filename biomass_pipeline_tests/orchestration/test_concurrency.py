@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import pandas as pd
 import pytest
 
@@ -14,11 +15,13 @@ from biomass_pipeline.audit import audit_project
 from biomass_pipeline.mil.provenance import STAMP_NAME
 from biomass_pipeline.orchestration import open_instance
 from biomass_pipeline_tests.farm import build_farm, graph_of
-from biomass_pipeline_tests.orchestration.slow_farm import LOG_VARIABLE, PAUSE_VARIABLE
+from biomass_pipeline_tests.orchestration.slow_farm import LOG_VARIABLE, PAUSE_VARIABLE, embedded
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(biomass_pipeline.__file__).resolve().parents[1]
+# Twelve photos of two tiles; a fold's file holds those that it holds out.
+N_TILES = 24
 HOLDER = r"process \d+ on \S+, since \S+ \S+ UTC"
 
 
@@ -42,14 +45,32 @@ def started(*words, farm, **variables):
     )
 
 
-def command(farm):
-    return started("biomass_pipeline_tests.orchestration.slow_farm", "run", *FEATURES, farm=farm)
+def command(farm, **variables):
+    name = "biomass_pipeline_tests.orchestration.slow_farm"
+    return started(name, "run", *FEATURES, farm=farm, **variables)
+
+
+def pause_s(seconds):
+    """For each batch of tiles, so that two are at work at once."""
+    return {PAUSE_VARIABLE: str(seconds)}
 
 
 def machine(farm, number, *, selection):
     name = "biomass_pipeline_tests.orchestration.two_machines"
     home = farm.folder / f"home{number}"
     return started(name, str(farm.folder / "biomass.yaml"), str(home), selection, farm=farm)
+
+
+def servers_run(farm, *, fold):
+    """A run of the UI's: of the same storage and without a command's lock, in the same code."""
+    return started(
+        "dagster",
+        *("asset", "materialize", "-m", "biomass_pipeline_tests.orchestration.slow_farm"),
+        *("--select", "feature_cache", "--partition", fold),
+        farm=farm,
+        **pause_s(2),
+        DAGSTER_HOME=str(farm.project().layout.dagster_home),
+    )
 
 
 FEATURES = ("--select", "+feature_cache")
@@ -93,6 +114,24 @@ def test_of_two_commands_one_is_refused_and_told_who_is_at_work(tmp_path, lone):
     assert re.search(rf"Another `biomass` command is running on \S+: {HOLDER}\. Wait", words), words
     assert caches(farm) == caches(lone)
     check_photos(farm)
+    assert not faults(farm)
+
+
+def test_a_command_beside_the_uis_run_embeds_each_photo_once(tmp_path, lone):
+    farm = build_farm(tmp_path)
+    with open_instance(farm.project().layout) as instance:
+        graph = graph_of(farm.project(), instance)
+        graph.observe()
+        graph.run(graph.select("+patch_index"), on_step=lambda _: None)
+    both = [servers_run(farm, fold="1"), command(farm, **pause_s(2))]
+    said = [process.communicate(timeout=600)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert caches(farm) == caches(lone)
+    assert embedded(farm.folder / "embedded.txt") == N_TILES
+    with open_instance(farm.project().layout) as instance:
+        runs = instance.get_runs()
+        assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+        assert not instance.event_log_storage.get_concurrency_info("gpu").claimed_slots
     assert not faults(farm)
 
 
