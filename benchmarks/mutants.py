@@ -103,7 +103,7 @@ class Bench:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, folder / name)
         with (folder / "pyproject.toml").open("a", encoding="utf-8") as file:
-            file.write(CONFIGURATION.format(sources=list(room.sources), tests=list(room.tests)))
+            file.write(room.configuration())
         return cls(folder, n_workers)
 
     def statuses(self) -> dict[str, str]:
