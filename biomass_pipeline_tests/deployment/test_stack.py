@@ -101,6 +101,19 @@ def test_runs_of_a_code_location_that_was_killed_are_run_again(stack):
     assert {each["runId"] for each in client.runs()} - before == {run, retry}
 
 
+def test_a_daemon_that_was_killed_costs_no_run(stack):
+    client = stack.client
+    run = client.launch("prepare")
+    wait_for_step(client, run)
+    stack.kill("daemon")
+    queued = client.launch("observe")
+    # Who works needs no daemon; who waits is let in by the next one.
+    client.finished(run)
+    assert client.run(queued)["status"] == "QUEUED"
+    stack.start("daemon")
+    client.finished(queued)
+
+
 def test_the_arrivals_sensor_sees_a_new_photo(stack, farm):
     client = stack.client
     if "arrivals" not in client.automations():
