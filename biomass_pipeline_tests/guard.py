@@ -5,12 +5,14 @@ import ipaddress
 import os
 import shutil
 import socket
-import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
+from functools import wraps
 from pathlib import Path
 from uuid import uuid4
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 # In the environment of every process that a test starts, so that none can hide.
@@ -34,24 +36,43 @@ class Outside(OSError):  # noqa: N818  # an OSError, as an unreachable host is
 
 
 class Border:
-    """Lets sockets of this process reach this machine only, once it is closed."""
+    """Lets sockets of this process reach this machine only, while it is closed.
+
+    Not by an audit hook: it would be called for each `sys.settrace` as well, and where two threads
+    begin at once under coverage one of them is then refused.
+    """
 
     def __init__(self):
-        self.closed = False
         self._own = _own_addresses()
-        sys.addaudithook(self._look)
 
-    def _look(self, event, args):
-        if not self.closed or not event.startswith("socket."):
-            return
-        if event in {"socket.getaddrinfo", "socket.gethostbyname"}:
-            self._judge(args[0])
-        elif event in {"socket.connect", "socket.sendto"}:
-            peer, address = args
+    @contextmanager
+    def closed(self):
+        """Put ourselves before what leaves the machine."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("connect", "connect_ex", "sendto"):
+                patch.setattr(socket.socket, name, self._watched(getattr(socket.socket, name)))
+            for name in ("getaddrinfo", "gethostbyname"):
+                patch.setattr(socket, name, self._asked(getattr(socket, name)))
+            yield
+
+    def _watched(self, send):
+        @wraps(send)
+        def watched(peer, *args):
             # Of datagrams only sending leaves: a connection is a note of where to.
-            silent = event == "socket.connect" and peer.type == socket.SOCK_DGRAM
+            silent = send.__name__ != "sendto" and peer.type == socket.SOCK_DGRAM
             if peer.family in {socket.AF_INET, socket.AF_INET6} and not silent:
-                self._judge(address[0])
+                self._judge(args[-1][0])
+            return send(peer, *args)
+
+        return watched
+
+    def _asked(self, ask):
+        @wraps(ask)
+        def asked(host, *args, **options):
+            self._judge(host)
+            return ask(host, *args, **options)
+
+        return asked
 
     def _judge(self, host):
         name = host.decode() if isinstance(host, bytes) else host or "localhost"
@@ -82,7 +103,7 @@ def isolated():
 
     The list is empty until the end, when it holds a sentence for each thing that is left.
     """
-    left, border = [], Border()
+    left = []
     before = files_here() if os.environ.get(ALONE) else None
     kept = (tempfile.tempdir, os.environ.get("TMPDIR"))
     # Short: paths of sockets may have 107 characters. Open to be passed: PostgreSQL is no root.
@@ -91,11 +112,10 @@ def isolated():
     mark = uuid4().hex
     os.environ |= {MARK: mark, "TMPDIR": str(folder)}
     tempfile.tempdir = str(folder)
-    border.closed = True
     try:
-        yield left
+        with Border().closed():
+            yield left
     finally:
-        border.closed = False
         tempfile.tempdir = kept[0]
         for name, value in ((MARK, None), ("TMPDIR", kept[1])):
             os.environ.pop(name, None)
