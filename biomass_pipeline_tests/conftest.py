@@ -15,7 +15,7 @@ settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")
 
 ROOMS = Path(__file__).parent
-# Coverage is asked of the domain's rooms, whose tests are beside these. Tracing all of Dagster's calls
+# Coverage is asked of the domain's rooms, whose tests are others. Tracing all of Dagster's calls
 # doubles the time of a test that runs the graph.
 UNTRACED = {"assets", "chaos", "cli", "deployment", "docs", "e2e", "fuzz", "orchestration"}
 # Which files begin first where several processes share the tests: one that takes minutes, and began

@@ -59,6 +59,8 @@ def test_an_honest_score_above_the_groups_means_raises_no_alarm():
         "twins_across_folds",
     ]
     assert not any(alarm.raised for alarm in found)
+    # Who has nothing to do is told to do nothing.
+    assert not any("To do" in alarm.sentence for alarm in found)
     identity = found[1]
     assert "where knowing every session's mean would give 0.9" in identity.sentence
     assert "(so it is above what that allows)" in identity.sentence
@@ -123,6 +125,16 @@ def test_a_wide_gap_to_random_folds_raises_an_alarm():
     assert alarm.name == "optimistic_gap"
     assert (alarm.value, alarm.limit) == (0.4, 0.15)
     assert "quote grouped scores only" in alarm.sentence
+
+
+@pytest.mark.parametrize("models", [("mil", "ridge"), ("ridge", "mil")])
+def test_the_widest_gap_is_the_one_that_is_told(models):
+    gaps = dict(zip(models, (0.4, 0.2), strict=True))
+    for order in (gaps, dict(reversed(gaps.items()))):
+        comparison = {"random_minus_grouped": order}
+        (alarm,) = raised(oof(), comparison=comparison).values()
+        assert alarm.value == 0.4
+        assert alarm.sentence.startswith(f"Model {models[0]} scores +0.400")
 
 
 def test_a_leaked_feature_raises_an_alarm():

@@ -19,6 +19,7 @@ def test_sums_that_hold_pass(labels, data):
     found = check_label_sums(labels, data)
     assert found.passed
     assert found.sentence.startswith("0 of 48 sums are off by more than 0.01")
+    assert found.facts == {"sums": 48, "widest_gap": pytest.approx(0, abs=0.01), "gross": 0}
 
 
 def test_a_small_difference_is_told_and_not_grave(labels, data):
@@ -39,10 +40,14 @@ def test_a_gross_difference_is_grave(labels, data):
     assert not found.passed
     assert found.grave
     assert found.table.iloc[0]["sum"] == "Dry_Total_g"
+    assert found.facts["gross"] == 1
+    assert found.facts["widest_gap"] == found.table.iloc[0]["gap"]
 
 
 def test_no_rows_and_no_sums_pass(labels, data):
-    assert check_label_sums(labels.iloc[:0], data).passed
+    empty = check_label_sums(labels.iloc[:0], data)
+    assert empty.passed
+    assert empty.facts == {"sums": 0, "widest_gap": 0.0, "gross": 0}
     assert check_label_sums(labels, PLAIN).sentence == "No sums among the targets are configured."
 
 

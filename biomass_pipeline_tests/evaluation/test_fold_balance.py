@@ -33,6 +33,7 @@ def test_even_folds_pass_and_are_shown():
     assert result.sentence == "The folds are alike in photos, groups and mean."
     assert result.table["photos"].tolist() == [12, 12, 12]
     assert result.table["groups"].tolist() == [3, 3, 3]
+    assert result.facts == {"fewest_photos": 12, "most_photos": 12}
     assert result.table["mean mass_g"].tolist() == pytest.approx([30.5] * 3)
 
 

@@ -127,7 +127,13 @@ class TestCoverage:
     def test_no_intervals_pass_and_say_so(self):
         found = metrics(coverage=None)
         found["models"]["auto"]["intervals"]["50"]["group_coverage"] = None
+        assert check_coverage(found).passed
         assert check_coverage(found).sentence.startswith("No level has intervals")
+
+    def test_each_level_is_held_to_its_own_range(self):
+        found = check_coverage(metrics()).table.set_index("level")
+        for name, level in (("50 %", 0.5), ("90 %", 0.9)):
+            assert tuple(found.loc[name, ["lowest", "highest"]]) == coverage_range(level, 24)
 
     @pytest.mark.parametrize("level", [0.5, 0.8, 0.9])
     @pytest.mark.parametrize("n_groups", [6, 24, 100])

@@ -85,6 +85,18 @@ def test_a_fold_without_a_photo_is_a_file_too(tmp_path):
     assert cache.broken_photos() == ()
 
 
+def test_photos_are_told_without_their_features(cache):
+    assert cache.photos() == {"a": "c1", "b": "c2"}
+    with pytest.raises(StaleCacheError):
+        replace(cache, fingerprint="a" * 16).photos()
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_how_many_rows_a_tile_has_is_kept(tmp_path, views):
+    contents = fold_of(*TWO, views=views)
+    assert write(folder_at(tmp_path), 0, contents)[0].cache.rows_per_tile() == views
+
+
 class TestDamage:
     def test_a_whole_file_passes(self, cache):
         cache.check_whole()
@@ -94,6 +106,13 @@ class TestDamage:
     def test_a_file_that_is_not_hdf5(self, cache):
         Path(cache.path).write_bytes(b"rubbish")
         with pytest.raises(DamagedCacheError, match="HDF5 cannot open it"):
+            cache.load()
+
+    def test_no_schema(self, cache):
+        with h5py.File(cache.path, "r+") as file:
+            del file["structure_check"]
+            del file.attrs["schema_version"]
+        with pytest.raises(DamagedCacheError, match="schema version no, not 1"):
             cache.load()
 
     def test_an_unknown_schema(self, cache):

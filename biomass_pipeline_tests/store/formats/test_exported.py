@@ -55,7 +55,7 @@ def test_what_has_others_is_refused(features):
     other = replace(contents, image_ids=("new", *contents.image_ids[1:]))
     with pytest.raises(OtherPhotosError, match="photo new is missing"):
         written(features, other, max_refused=1)
-    with pytest.raises(TooManyRefusedError, match=r"broken\.jpg: cut off"):
+    with pytest.raises(TooManyRefusedError, match=r"(?s)1 of 4 photos .*broken\.jpg: cut off"):
         written(features, contents)
 
 
