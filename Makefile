@@ -7,7 +7,7 @@ WORKERS ?= 2
 # PYTHONDONTWRITEBYTECODE may be set outside; without bytecode every start is seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-shuffled test-oldest wheel-test lint coverage docs lock lock-hashes \
+.PHONY: help setup demo test test-shuffled test-oldest mutants wheel-test lint coverage docs lock lock-hashes \
 	licences sbom advisories freshness ui docker-build docker-smoke apt clean
 
 help:  ## List the targets
@@ -29,6 +29,9 @@ test-shuffled: $(STAMP)  ## Run the tests in an order of chance, which is printe
 
 test-oldest:  ## Run what meets other libraries on the oldest that pyproject.toml allows, in .oldest
 	@sh scripts/test_oldest.sh
+
+mutants: $(STAMP)  ## Break the code in small ways, by sample, and count what the tests notice
+	@$(BIN)/python benchmarks/mutants.py
 
 wheel-test: $(STAMP)  ## Build the wheel and run the demo from it, where there is no source tree
 	@$(BIN)/python scripts/wheel_test.py
