@@ -62,10 +62,11 @@ def write_submission(
     source = project.layout.submission
     write_whole(output, lambda partial: shutil.copyfile(source, partial))
     rows = len(pd.read_csv(output, usecols=["sample_id"]))
+    photos = rows // len(project.config.data.targets)
     summary = {
         "output": str(output),
         "rows": rows,
-        "photos": rows // len(project.config.data.targets),
+        "photos": photos,
         "order": project.config.data.submission,
     }
     if as_json:
@@ -73,7 +74,7 @@ def write_submission(
         return 0
     followed = summary["order"] or "photos by id, targets as configured"
     console.print(
-        f"{output}: {counted(rows, 'row')}, {counted(summary['photos'], 'photo')}; "
+        f"{output}: {counted(rows, 'row')}, {counted(photos, 'photo')}; "
         f"order: {followed}",
         markup=False,
     )
