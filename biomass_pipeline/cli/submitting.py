@@ -74,8 +74,7 @@ def write_submission(
         return 0
     followed = summary["order"] or "photos by id, targets as configured"
     console.print(
-        f"{output}: {counted(rows, 'row')}, {counted(photos, 'photo')}; "
-        f"order: {followed}",
+        f"{output}: {counted(rows, 'row')}, {counted(photos, 'photo')}; order: {followed}",
         markup=False,
     )
     return 0
