@@ -17,6 +17,18 @@ from biomass_pipeline.evaluation import (
 SCHEMA = label_schema(DataConfig())
 
 
+def test_group_columns_are_text_and_targets_are_numbers_that_are_not_negative():
+    data = DataConfig(group_columns=("State", "Sampling_Date"))
+    schema = label_schema(data)
+    assert {name for name, kind in schema.columns.items() if kind == "text"} == {
+        *("image_id", "group", "State", "Sampling_Date")
+    }
+    assert {name for name, kind in schema.columns.items() if kind == "number"} == set(
+        data.target_names
+    )
+    assert schema.positive == data.target_names
+
+
 def said(table, schema=SCHEMA):
     found = check_schema(table, schema)
     assert found.passed == (not len(found.table))

@@ -126,6 +126,12 @@ def test_the_metrics_are_json_and_say_what_was_done(result):
     metrics = json.loads(json.dumps(result.metrics, allow_nan=False))
     assert metrics == result.metrics
     assert metrics["schema_version"] == 2
+    # Other people's tools read these.
+    assert set(metrics) == {
+        *("schema_version", "protocol", "n_images", "n_groups", "interval_level"),
+        *("interval_levels", "bootstrap_level", "headline_model", "choices", "comparisons"),
+        *("refused_levels", "paddocks", "out_of_domain", "models"),
+    }
     assert metrics["protocol"]["name"] == "grouped"
     assert metrics["protocol"]["group_columns"] == ["State", "Sampling_Date"]
     assert (metrics["n_images"], metrics["n_groups"]) == (24, 6)
