@@ -23,7 +23,7 @@ NOT_RUN = {
     "needs a container engine": 6,
     "needs a GPU": 2,
     "needs the network": 2,
-    "takes minutes": 3,
+    "takes minutes": 4,
     "waits for your features": 1,
     "waits for your package": 1,
 }
