@@ -157,4 +157,4 @@ def test_a_terminal_gets_a_bar(monkeypatch, predict, meadow, tmp_path):
     photo(tmp_path / "photos" / "new.png", green=77, blue=200)
     ended = predict("photos")
     assert ended.code == 0
-    assert "1 photos embedded" in ended.out
+    assert "1 photo embedded" in ended.out
