@@ -17,6 +17,7 @@ from biomass_pipeline.errors import (
     OtherContentsError,
 )
 from biomass_pipeline.orchestration import PhotoFolder, feature_store
+from biomass_pipeline.plain import counted
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import FeatureCache, FoldContents, Inspection, part_name
 
@@ -48,8 +49,8 @@ class FoldState:
             return f"{part_name(self.fold)}: {self.problem}"
         unchecked = "" if self.has_checks else ", but without checksums: only NaN would be seen"
         missing = (
-            f", {self.n_quarantined} photos quarantined (`biomass cache verify --repair` tries "
-            f"them again)"
+            f", {counted(self.n_quarantined, 'photo')} quarantined (`biomass cache verify "
+            f"--repair` tries them again)"
         )
         return f"{part_name(self.fold)}: whole{missing if self.n_quarantined else ''}{unchecked}"
 

@@ -25,6 +25,7 @@ from biomass_pipeline.orchestration.lookout import Lookout
 from biomass_pipeline.orchestration.quarantine import Quarantine, quarantine_notice, untold
 from biomass_pipeline.orchestration.readiness import Attempt
 from biomass_pipeline.orchestration.sensors import marks_of
+from biomass_pipeline.plain import counted
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import FeatureFolder
 from biomass_pipeline.whole import write_whole
@@ -194,7 +195,9 @@ class Vigil:
         self._tell(failure.notice())
 
     def _sum_up(self, done: Round, n_embedded: int) -> None:
-        ran = f"{len(done.ran)} materializations, {n_embedded} photos embedded"
+        ran = (
+            f"{counted(len(done.ran), 'materialization')}, {counted(n_embedded, 'photo')} embedded"
+        )
         if done.held_up:
             held = ", ".join(map(str, done.held_up))
             text = f"{ran}. Not up to date, because of a failure: {held}."

@@ -21,6 +21,7 @@ from biomass_pipeline.errors import BiomassError
 from biomass_pipeline.evaluation import score_table
 from biomass_pipeline.manifest import with_refusals
 from biomass_pipeline.orchestration import Graph, exclusive, feature_store, others_at_work
+from biomass_pipeline.plain import counted
 from biomass_pipeline.project import Project
 from biomass_pipeline.store import FeatureFolder
 from biomass_pipeline.synthetic import SyntheticSpec, write_photos
@@ -161,8 +162,8 @@ def _refused(project: Project, extraction: str) -> Iterator[tuple[str, str]]:
 
 def _print_summary(console: Console, project: Project, summary: dict[str, Any]) -> None:
     count = len(summary["materialized"])
-    done = f"{count} materializations" if count else "Everything is up to date: nothing ran"
-    embedded = f"{summary['photos_embedded']} photos embedded"
+    done = counted(count, "materialization") if count else "Everything is up to date: nothing ran"
+    embedded = f"{counted(summary['photos_embedded'], 'photo')} embedded"
     say(console, f"{done}, {embedded}, {summary['seconds']} s.")
     if summary["metrics"]:
         print_scores(console, summary["metrics"])

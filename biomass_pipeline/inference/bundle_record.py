@@ -134,7 +134,6 @@ def settings_of(config: Config) -> SettingsRecord:
         "data": data,
         "backbone": config.backbone.model_copy(update={"checkpoint": name}),
     }
-    for section in ("tiling", "imaging", "evaluation"):
+    for section in ("tiling", "imaging", "cache", "evaluation"):
         parts[section] = getattr(config, section)
-    parts["cache"] = config.cache.model_copy(update={"read_from": None})
     return SettingsRecord(**parts)

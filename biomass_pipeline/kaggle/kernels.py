@@ -33,6 +33,7 @@ from biomass_pipeline.kaggle.walk import (
     train,
 )
 from biomass_pipeline.layout import Layout
+from biomass_pipeline.plain import counted
 from biomass_pipeline.store import Cache, FeatureSet, part_name
 from biomass_pipeline.whole import write_whole
 
@@ -211,7 +212,7 @@ class _Bench:
         for part, written in parts:
             caches[part] = written.cache
             self._say(
-                f"{part_name(part)}: {written.n_embedded} photos embedded, "
+                f"{part_name(part)}: {counted(written.n_embedded, 'photo')} embedded, "
                 f"{written.n_reused} from caches"
             )
             for photo in written.quarantined:

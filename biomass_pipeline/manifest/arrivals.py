@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 from biomass_pipeline.manifest.folder import ImageFile
+from biomass_pipeline.plain import counted
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Difference:
             (self.gone, "is gone", "are gone"),
         )
         return tuple(
-            f"1 photo {one}" if count == 1 else f"{count} photos {many}"
+            f"{counted(count, 'photo')} {one if count == 1 else many}"
             for count, one, many in told
             if count
         )

@@ -13,6 +13,7 @@ from biomass_pipeline.layout import Layout
 from biomass_pipeline.manifest import with_refusals
 from biomass_pipeline.notices import Notice
 from biomass_pipeline.orchestration.resources import feature_store
+from biomass_pipeline.plain import counted
 from biomass_pipeline.project import Project
 
 _COLUMNS = ["image_id", "path", "sha256", "status", "reason"]
@@ -102,7 +103,7 @@ def untold(photos: Sequence[LeftOut], told: Sequence[str]) -> tuple[list[LeftOut
 def quarantine_notice(photos: Sequence[LeftOut]) -> Notice:
     """Tells which photos were left out and why."""
     count = len(photos)
-    title = "1 photo was quarantined" if count == 1 else f"{count} photos were quarantined"
+    title = f"{counted(count, 'photo')} {'was' if count == 1 else 'were'} quarantined"
     lines = [f"{photo.path}: {photo.reason}" for photo in photos[:_SHOWN]]
     if count > _SHOWN:
         lines.append(f"and {count - _SHOWN} more, which the report lists.")

@@ -140,7 +140,7 @@ class TestRepair:
         name = quarantined(done, 1)
         told = biomass("cache", "verify")
         assert told.code == 3
-        assert "1 photos quarantined (`biomass cache verify --repair` tries them" in told.flat
+        assert "1 photo quarantined (`biomass cache verify --repair` tries them" in told.flat
         ended = biomass("cache", "verify", "--repair", "--json")
         assert ended.code == 0, ended.flat
         assert (ended.json["repaired"], ended.json["tried_again"]) == ([], [1])

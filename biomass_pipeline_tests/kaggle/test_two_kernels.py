@@ -83,7 +83,7 @@ def test_two_kernels_with_the_wheel_alone_make_a_submission_of_the_hidden_photos
     assert here in said
     assert "18 labelled photos, 1 to predict" in said
     assert "to embed: 19 photos, 38 tiles" in said
-    assert "unlabelled photos: 1 photos embedded, 0 from caches" in said
+    assert "unlabelled photos: 1 photo embedded, 0 from caches" in said
     caches = sorted(path.name for path in tree.working.rglob("*.h5"))
     assert caches == ["fold_0.h5", "fold_1.h5", "inference.h5"]
 
