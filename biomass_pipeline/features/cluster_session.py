@@ -101,10 +101,15 @@ def load_ray() -> Any:  # noqa: ANN401  # a module without types
     except ImportError as error:
         raise MissingRayError(str(error)) from error
     for handler in logging.getLogger("ray.data").handlers:
-        # The other handler writes to the session's own log file: that one is welcome.
-        if isinstance(handler, logging.StreamHandler):
+        # Ray's other handler writes to the session's own log file: that one is welcome. So are
+        # those that are not Ray's: somebody wants to read them.
+        if isinstance(handler, logging.StreamHandler) and _is_of_ray(handler):
             handler.setLevel(logging.CRITICAL + 1)
     return ray
+
+
+def _is_of_ray(handler: logging.Handler) -> bool:
+    return type(handler).__module__.partition(".")[0] == "ray"
 
 
 def seats(nodes: Sequence[Mapping[str, Any]], spec: RayConfig) -> Seats:

@@ -19,7 +19,7 @@ from biomass_pipeline.errors import (
     UnreachableClusterError,
 )
 from biomass_pipeline.features import cluster_session
-from biomass_pipeline.features.cluster_session import Seats, cluster, seats
+from biomass_pipeline.features.cluster_session import Seats, cluster, load_ray, seats
 
 
 def node(cpus, gpus=0, *, alive=True):
@@ -105,6 +105,19 @@ def install(monkeypatch):
         return ray
 
     return put
+
+
+def test_rays_own_words_are_silenced_and_nobody_elses():
+    pytest.importorskip("ray.data")
+    logger, mine = logging.getLogger("ray.data"), logging.StreamHandler()
+    logger.addHandler(mine)
+    try:
+        load_ray()
+        loud = [handler for handler in logger.handlers if handler.level <= logging.CRITICAL]
+        assert mine in loud
+        assert not [handler for handler in loud if type(handler).__name__ == "PlainRayHandler"]
+    finally:
+        logger.removeHandler(mine)
 
 
 def test_our_own_cluster_is_small_quiet_and_stopped(install):
