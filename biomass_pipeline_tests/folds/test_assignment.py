@@ -104,6 +104,20 @@ def test_new_groups_go_to_the_emptiest_fold_by_stratum_and_the_largest_first(
         placed[name] = folds[name]
 
 
+def test_a_group_that_was_there_and_one_just_placed_weigh_the_same():
+    """Two folds of four photos and one heavy group each: chance decides about the next one."""
+    old = photos([(1, 1.0), (1, 90.0)], prefix="old")
+    new = photos([(3, 2.0), (2, 3.0), (1, 91.0), (1, 92.0)], prefix="new")
+    beside_the_old = set()
+    for seed in range(20):
+        spec = FoldsConfig(n_folds=2, seed=seed)
+        first = assign_folds(old, spec=spec, ledger=None)
+        folds = folds_of(assign_folds(pd.concat([old, new]), spec=spec, ledger=first.ledger))
+        heavy = [folds[name] for name in ("new2", "new3")]
+        beside_the_old.add(heavy.count(folds["old1"]))
+    assert beside_the_old == {0, 1}
+
+
 def test_folds_are_those_of_earlier_releases():
     # Whoever loses the ledger, or compares with somebody else, finds the same folds.
     images = photos([(2, 1.0)] * 6)

@@ -1,7 +1,8 @@
 """A farm whose photos are embedded slowly, so that a test can stop what is under way.
 
 Loaded by Dagster as a code location, or run as a program: `biomass` on the same backbone. Every
-batch that was embedded is a line in the file that `SLOW_FARM_LOG` names.
+batch that was embedded is a line in the file that `SLOW_FARM_LOG` names. While there is a file of
+that name that ends in `.hold`, a process embeds one batch and no more.
 """
 
 import os
@@ -25,9 +26,14 @@ class SlowBackbone(CountingBackbone):
     def build(self):
         (backbone,) = super().build()
         embed, log = backbone.embed, Path(os.environ[LOG_VARIABLE])
+        own = 0
 
         def slowly(tiles):
+            nonlocal own
             time.sleep(float(os.environ.get(PAUSE_VARIABLE, "0.2")))
+            while own and hold_of(log).exists():
+                time.sleep(0.05)
+            own += 1
             with log.open("a", encoding="utf-8") as file:
                 file.write(f"{len(tiles)}\n")
             return embed(tiles)
@@ -44,6 +50,10 @@ def resources(project, **options):
 def defs():
     project = Project.open()
     return build_definitions(project, resources=resources(project))
+
+
+def hold_of(log):
+    return log.with_suffix(".hold")
 
 
 def embedded(log):

@@ -13,7 +13,7 @@ import pytest
 
 from biomass_pipeline.orchestration import open_instance
 from biomass_pipeline_tests.farm import build_farm
-from biomass_pipeline_tests.orchestration.slow_farm import LOG_VARIABLE, PAUSE_VARIABLE, embedded
+from biomass_pipeline_tests.orchestration.slow_farm import LOG_VARIABLE, embedded, hold_of
 from biomass_pipeline_tests.orchestration.test_ui import (
     BACKFILL,
     BACKFILL_STATUS,
@@ -63,7 +63,6 @@ def stack(farm, log):
         "BIOMASS_CONFIG": str(farm.folder / "biomass.yaml"),
         "DAGSTER_HOME": str(layout.dagster_home),
         LOG_VARIABLE: str(log),
-        PAUSE_VARIABLE: "0.3",
     }
     code = ["-m", "dagster", "api", "grpc", *place, str(grpc_port), "-m", LOCATION]
     web = ["-m", "dagster_webserver", *place, str(port), "-w", str(workspace)]
@@ -125,11 +124,12 @@ def test_webserver_and_daemon_are_small_and_every_daemon_is_well(stack):
 def test_a_backfill_of_all_folds_makes_one_run_a_fold_and_a_stopped_one_goes_on(stack, farm, log):
     stack.launch("observe")
     stack.launch("prepare")
+    hold_of(log).touch()
     first = backfill(stack, ["patch_index", "feature_cache"])
     by_fold = stack.wait(lambda: runs_of(stack, first, 3), seconds=300, what="three runs")
     assert sorted(by_fold) == FOLDS
 
-    # Stop one that embeds: what reached the disk stays.
+    # Stop one that embeds, and cannot end before: what reached the disk stays.
     stack.wait(lambda: embedded(log) >= BATCH, seconds=300, what="first batch")
     runs = [run["runId"] for run in by_fold.values()]
     stopped = stack.wait(lambda: at_work(farm, runs), seconds=300, what="a run that embeds")
@@ -137,6 +137,7 @@ def test_a_backfill_of_all_folds_makes_one_run_a_fold_and_a_stopped_one_goes_on(
     assert answer["__typename"] == "TerminateRunSuccess", answer
     stack.wait(lambda: status(stack, stopped) == "CANCELED", seconds=300, what="end of the run")
     assert embedded(log) < N_TILES
+    hold_of(log).unlink()
     stack.wait(lambda: ended(stack, first), seconds=3000, what="end of the backfill")
     states = sorted(run["status"] for run in runs_of(stack, first, 3).values())
     assert states == ["CANCELED", "SUCCESS", "SUCCESS"]

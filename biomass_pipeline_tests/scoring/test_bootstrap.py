@@ -136,6 +136,16 @@ def test_the_p_value_agrees_with_the_interval():
             assert (found.p_value < 0.05) == (found.lower > 0 or found.upper < 0)
 
 
+def test_one_draw_says_nothing_and_more_draws_can_say_more():
+    """Davison and Hinkley (1997), equation 4.11: the data themselves count as one of the draws."""
+    far = TRUE + 10 * (WORSE - TRUE)
+    p_values = [compare(PRED, far, n_resamples=n).p_value for n in (1, 2, 3, 10, 100)]
+    assert p_values[0] == pytest.approx(1)
+    assert p_values == sorted(p_values, reverse=True)
+    # With all three draws on one side, a quarter lies beyond 0: at 12 groups a t of .646.
+    assert p_values[2] == pytest.approx(0.532, abs=0.001)
+
+
 def test_few_groups_widen_the_interval_beyond_plain_percentiles():
     found = compare(PRED, WORSE, n_resamples=4000)
     draws = bootstrap_differences(

@@ -26,7 +26,7 @@ def write(parcel: Parcel, place: Path) -> None:
     """Write the group, a chunk at a time."""
     group = zarr.create_group(LocalStore(_folder(place)), zarr_format=3)
     for name, array in parcel.arrays().items():
-        length = _chunk_rows(array)
+        length = chunk_rows(array)
         made = group.create_array(
             name,
             shape=array.shape,
@@ -94,7 +94,8 @@ def _check_metadata(path: Path, name: str, promise: Promise) -> None:
         raise ValueError(msg)
 
 
-def _chunk_rows(array: NDArray[Any]) -> int:
+def chunk_rows(array: NDArray[Any]) -> int:
+    """How many rows of an array go into one chunk."""
     row_bytes = array.itemsize * int(np.prod(array.shape[1:], dtype=np.int64))
     return int(max(1, min(len(array), _CHUNK_BYTES // max(1, row_bytes))))
 

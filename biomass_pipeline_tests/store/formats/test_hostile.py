@@ -152,6 +152,22 @@ def test_an_lmdb_file_that_is_cut_or_bent_is_never_mapped(tmp_path, monkeypatch,
             read(export)
 
 
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [(b"00000001/other.npy", b"short"), (b"00000001/coords.npy", bytes(2**20))],
+    ids=["another name", "too long"],
+)
+def test_an_lmdb_entry_that_is_none_of_a_photos_arrays_is_named_with_it(tmp_path, name, data):
+    """As many entries as promised, so that only the photo's own can give it away."""
+    export = exported(tmp_path, "lmdb")
+    environment = lmdb.open(str(export / "fold_0.lmdb"), subdir=False, lock=False, map_size=2**26)
+    with closing(environment), environment.begin(write=True) as entries:
+        entries.delete(b"00000001/coords.npy")
+        entries.put(name, data)
+    with pytest.raises(DamagedExportError, match=r"coords\.npy of photo photo1 is missing or too"):
+        read(export)
+
+
 def test_what_zarr_consolidates_is_not_taken_for_what_was_looked_at(tmp_path):
     export = exported(tmp_path, "zarr")
     path = export / "fold_0.zarr" / "zarr.json"

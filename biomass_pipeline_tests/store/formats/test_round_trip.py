@@ -14,6 +14,7 @@ from biomass_pipeline.store import (
     import_parcel,
     open_part,
 )
+from biomass_pipeline.store.formats import zarr_group
 from biomass_pipeline_tests.store.fold import folder_at
 from biomass_pipeline_tests.store.formats.parcels import (
     FINGERPRINT,
@@ -91,3 +92,12 @@ def test_what_is_here_already_stays(tmp_path):
     assert (again.n_embedded, again.n_reused) == (0, 3)
     loaded = folder.open(0, FINGERPRINT).load()
     assert loaded.features.tobytes() == parcel.features.features.tobytes()
+
+
+@pytest.mark.parametrize("row_bytes", [1, 1000, 7_000_000, 20_000_000, 40_000_000])
+def test_a_chunk_of_zarr_is_as_many_rows_as_fit_into_32_mib_and_never_none(row_bytes):
+    rows = np.broadcast_to(np.zeros(1, np.uint8), (100_000_000, row_bytes))
+    length = zarr_group.chunk_rows(rows)
+    assert length == 1 or length * row_bytes <= 32 * 2**20
+    assert (length + 1) * row_bytes > 32 * 2**20
+    assert zarr_group.chunk_rows(rows[:1]) == zarr_group.chunk_rows(rows[:0]) == 1
