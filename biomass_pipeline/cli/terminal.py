@@ -2,12 +2,14 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from biomass_pipeline.startup import lasting
 
 _COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red", "stale": "yellow", "missing": "red"}
 _GAP = "  "
@@ -26,10 +28,8 @@ def open_console(*, stderr: bool = False) -> Console:
 def loading() -> Iterator[None]:
     """Show on a terminal that the program is still getting ready: its libraries take seconds."""
     console = open_console(stderr=True)
-    if not console.is_terminal:
-        yield
-        return
-    with console.status("loading"):
+    shown = console.status("loading") if console.is_terminal else nullcontext()
+    with shown, lasting():
         yield
 
 

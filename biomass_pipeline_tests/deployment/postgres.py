@@ -53,6 +53,11 @@ class Cluster:
         }
 
     @property
+    def url(self):
+        """What SQLAlchemy connects to."""
+        return f"postgresql+psycopg2://{_NAME}:{self.password}@127.0.0.1:{self.port}/{_NAME}"
+
+    @property
     def log(self):
         """What the server printed."""
         return self.folder / "postgres.log"

@@ -1,5 +1,7 @@
 """A database that is away is waited for; one that refuses a statement is not."""
 
+import multiprocessing
+import signal
 import subprocess
 import sys
 
@@ -7,6 +9,7 @@ import pytest
 from dagster_postgres.utils import DagsterPostgresException
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from biomass_pipeline.deployment import storage
@@ -93,6 +96,40 @@ def test_every_part_of_the_storage_is_patient():
     methods = [built.run_storage.get_runs, built.event_log_storage.store_event]
     methods += [built.schedule_storage.get_ticks]
     assert all(hasattr(method, "__wrapped__") for method in methods)
+
+
+def backend(connected):
+    """Which process of the server answers."""
+    with connected() as connection:
+        return connection.execute(text("SELECT pg_backend_pid()")).scalar()
+
+
+def _end_by(connected, others):
+    sys.exit(backend(connected) in others)
+
+
+@pytest.mark.slow
+def test_connections_are_kept_and_one_that_broke_is_exchanged_unseen(cluster, caplog):
+    built = PatientPostgresStorage(cluster.url)
+    events, runs = built.event_log_storage.index_connection, built.run_storage.connect
+    kept = {backend(each) for each in (events, runs, events, runs)}
+    assert len(kept) == 1
+    # Whoever asks meanwhile gets another.
+    with events():
+        second = backend(runs)
+    assert second not in kept
+    kept.add(second)
+    # A process that was forked has its own, and leaves ours alone.
+    child = multiprocessing.get_context("fork").Process(target=_end_by, args=(events, kept))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    assert backend(events) in kept
+
+    cluster.restart(signal.SIGINT)
+    assert built.run_storage.get_runs() == []
+    assert backend(events) not in kept
+    assert not caplog.messages
 
 
 def test_the_module_needs_nothing_of_the_graph():

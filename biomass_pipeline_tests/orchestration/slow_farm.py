@@ -2,7 +2,7 @@
 
 Loaded by Dagster as a code location, or run as a program: `biomass` on the same backbone. Every
 batch that was embedded is a line in the file that `SLOW_FARM_LOG` names. While there is a file of
-that name that ends in `.hold`, a process embeds one batch and no more.
+that name that ends in `.hold`, each batch but a process's first takes `HELD_S`.
 """
 
 import os
@@ -18,6 +18,8 @@ from biomass_pipeline.project import Project
 from biomass_pipeline_tests.farm import CountingBackbone
 
 LOG_VARIABLE, PAUSE_VARIABLE = "SLOW_FARM_LOG", "SLOW_FARM_PAUSE_S"
+# Long enough to be stopped in between, and not for ever: a batch under way is always ended.
+HELD_S = 10
 
 
 class SlowBackbone(CountingBackbone):
@@ -30,8 +32,9 @@ class SlowBackbone(CountingBackbone):
 
         def slowly(tiles):
             nonlocal own
-            time.sleep(float(os.environ.get(PAUSE_VARIABLE, "0.2")))
-            while own and hold_of(log).exists():
+            began_s, pause_s = time.monotonic(), float(os.environ.get(PAUSE_VARIABLE, "0.2"))
+            time.sleep(pause_s)
+            while own and hold_of(log).exists() and time.monotonic() < began_s + HELD_S:
                 time.sleep(0.05)
             own += 1
             with log.open("a", encoding="utf-8") as file:

@@ -129,7 +129,7 @@ def test_a_backfill_of_all_folds_makes_one_run_a_fold_and_a_stopped_one_goes_on(
     by_fold = stack.wait(lambda: runs_of(stack, first, 3), seconds=300, what="three runs")
     assert sorted(by_fold) == FOLDS
 
-    # Stop one that embeds, and cannot end before: what reached the disk stays.
+    # Stop one that embeds, and is in no hurry: what reached the disk stays.
     stack.wait(lambda: embedded(log) >= BATCH, seconds=300, what="first batch")
     runs = [run["runId"] for run in by_fold.values()]
     stopped = stack.wait(lambda: at_work(farm, runs), seconds=300, what="a run that embeds")
