@@ -93,7 +93,10 @@ class Scaler(nn.Module):
         # numbers: between tensors, a clamp takes five times as long.
         clip = float(self.clip)
         z = (bags.features - self.centre).div_(self.spread).clamp_(-clip, clip)
-        return z.mul_(self.weight).mul_(bags.mask[..., None])
+        # Each step goes through all tiles again: those that change nothing are left out.
+        if not bool((self.weight == 1).all()):
+            z.mul_(self.weight)
+        return z if bool(bags.mask.all()) else z.mul_(bags.mask[..., None])
 
     def is_like(self, other: Self) -> bool:
         """Whether another one scales every tile the same, to the bit."""

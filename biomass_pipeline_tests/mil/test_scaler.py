@@ -55,6 +55,22 @@ def test_a_rare_feature_has_no_quartiles_and_is_scaled_by_its_sd():
     assert robust.spread.item() == standard.spread.item()
 
 
+@pytest.mark.parametrize("weight", [(1.0, 1.0), (1.0, 0.5), (2.0, 0.0)])
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_scaled_tile_is_the_formula_to_the_bit(weight, padded):
+    """Steps that change nothing are left out, and only those."""
+    x = normal(6, 3, 2)
+    mask = torch.ones(6, 3, dtype=torch.bool)
+    mask[1, 2] = not padded
+    scaler = Scaler(2, clip=1.5)
+    scaler.centre.copy_(torch.tensor([0.3, -0.2]))
+    scaler.spread.copy_(torch.tensor([0.7, 1.3]))
+    scaler.weight.copy_(torch.tensor(weight))
+    found = scaler(bags_of(x, mask))
+    z = ((x - scaler.centre) / scaler.spread).clamp(-1.5, 1.5) * scaler.weight
+    assert torch.equal(found, z * mask[..., None])
+
+
 @every_scaling
 def test_padding_decides_nothing_and_stays_zero(scaling):
     features = normal(10, 3, 2)
