@@ -54,7 +54,8 @@ def check_mode(mode: str) -> None:
 
 def warning_of(image: ImageFile, facts: TiffFacts | None) -> str:
     """Name what the way to 8-bit RGB changes; asked before loading, which forgets the depth."""
-    deep = any(";16" in str(tile.args) for tile in image.tile)
+    # By place: Pillow names the parts of a tile since 11.
+    deep = any(";16" in str(tile[3]) for tile in image.tile)
     # Pillow counts a TIFF's overviews and masks as frames.
     pages = facts.n_pages > 1 if facts else getattr(image, "is_animated", False)
     extra = facts is not None and facts.n_bands > len(image.getbands())

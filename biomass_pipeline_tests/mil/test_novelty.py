@@ -72,7 +72,7 @@ def test_a_feature_that_never_varies_changes_nothing(value, place):
     np.testing.assert_allclose(later, SMALL.distance(NEW[:20]))
 
 
-@given(factor=st.floats(0.01, 100), shift=st.floats(-10, 10))
+@given(factor=st.floats(0.1, 100), shift=st.floats(-10, 10))
 def test_the_unit_of_a_feature_changes_nothing(factor, shift):
     other = fit_novelty(TRAIN[FEW] * factor + shift, GROUPS[FEW])
     np.testing.assert_allclose(
