@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import cache, wraps
 from threading import local
 from typing import Any, ParamSpec, TypeVar
 
@@ -61,8 +61,13 @@ class PatientPostgresStorage(DagsterPostgresStorage):
         )
 
 
+@cache
 def _pooled(postgres_url: str) -> Engine:
-    """Keeps connections, and looks whether one still stands before it is used."""
+    """Keeps connections, and looks whether one still stands before it is used.
+
+    One for all storages of a process: Dagster opens its instance anew for each tick of a sensor,
+    and every one would keep connections of its own.
+    """
     engine = create_engine(
         postgres_url,
         isolation_level="AUTOCOMMIT",

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy import NullPool, create_engine, text
+
 # Debian keeps them off the PATH; PostgreSQL refuses to run as root.
 _PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 _USERS = ("postgres", "nobody")
@@ -56,6 +58,13 @@ class Cluster:
     def url(self):
         """What SQLAlchemy connects to."""
         return f"postgresql+psycopg2://{_NAME}:{self.password}@127.0.0.1:{self.port}/{_NAME}"
+
+    @property
+    def n_connections(self):
+        """How many there are to the database, without the one that asks."""
+        asked = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{_NAME}'"
+        with create_engine(self.url, poolclass=NullPool).connect() as connection:
+            return connection.execute(text(asked)).scalar() - 1
 
     @property
     def log(self):

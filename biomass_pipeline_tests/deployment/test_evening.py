@@ -38,6 +38,8 @@ N_FOLDS, N_WEIGHED, N_LATE = 2, 30, 3
 LOOK_S, SETTLE_S = 5, 3
 # An evening alone takes less than ten minutes; beside other tests each wait may be longer.
 CASCADE_S, QUIET_S = 1200, 12
+# Two of each server and three of the webserver are kept; PostgreSQL has a hundred for all.
+MOST_CONNECTIONS = 20
 CONFIGURATION = {
     "name": "evening",
     "data": {"images": "photos", "labels": "train.csv"},
@@ -201,6 +203,8 @@ def test_an_evening(evening, tmp_path):
             a_step_is_killed_and_recovers(evening)
             each_run_says_what_caused_it(evening)
             assert mailbox.about("broken") == mailbox.about("broken")[:1]
+            # However often the sensors looked: a few of each server.
+            assert cluster.n_connections < MOST_CONNECTIONS
         evening.say("everything is shut down, and nothing is left")
 
 

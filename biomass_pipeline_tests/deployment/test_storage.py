@@ -104,14 +104,16 @@ def backend(connected):
         return connection.execute(text("SELECT pg_backend_pid()")).scalar()
 
 
-def _end_by(connected, others):
-    sys.exit(backend(connected) in others)
+def fail_if_shared(connected, others):
+    sys.exit(1 if backend(connected) in others else 0)
 
 
 @pytest.mark.slow
 def test_connections_are_kept_and_one_that_broke_is_exchanged_unseen(cluster, caplog):
-    built = PatientPostgresStorage(cluster.url)
-    events, runs = built.event_log_storage.index_connection, built.run_storage.connect
+    # Dagster opens its storage anew for each tick: two of them are of one process.
+    opened = [PatientPostgresStorage(cluster.url) for _ in range(2)]
+    built, events = opened[0], opened[0].event_log_storage.index_connection
+    runs = opened[1].run_storage.connect
     kept = {backend(each) for each in (events, runs, events, runs)}
     assert len(kept) == 1
     # Whoever asks meanwhile gets another.
@@ -120,7 +122,7 @@ def test_connections_are_kept_and_one_that_broke_is_exchanged_unseen(cluster, ca
     assert second not in kept
     kept.add(second)
     # A process that was forked has its own, and leaves ours alone.
-    child = multiprocessing.get_context("fork").Process(target=_end_by, args=(events, kept))
+    child = multiprocessing.get_context("fork").Process(target=fail_if_shared, args=(events, kept))
     child.start()
     child.join(60)
     assert child.exitcode == 0
