@@ -31,6 +31,7 @@ from biomass_pipeline_tests.deployment.postgres import missing_postgres, started
 
 N_ASSETS, N_ROUNDS, N_LOOKS = 20, 5, 20
 STORAGES = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 KEPT, EACH = "kept", "each query"
 ON_POSTGRES = {
     KEPT: ("biomass_pipeline.deployment.storage", "PatientPostgresStorage"),
@@ -103,7 +104,7 @@ def timed(assets: list[dg.AssetsDefinition], instance: dg.DagsterInstance) -> di
             for asset in assets:
                 instance.fetch_materializations(asset.key, limit=1)
 
-    run = seconds(lambda: dg.materialize(assets, instance=instance))
+    run = seconds(lambda: dg.materialize(assets, instance=instance, run_config=QUIET))
     return {"run": run, "looks": seconds(look)}
 
 

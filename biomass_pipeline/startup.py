@@ -11,7 +11,7 @@ def lasting() -> Iterator[None]:
 
     Dagster, pandas and ours are half a million objects that nobody gives back. Python would go
     through all of them several times while they are made, again and again later, and once more at
-    its end: two of the five seconds that a process of a server needs to begin.
+    its end: nearly a third of what a process of a server needs to begin and end.
 
     Whoever sets aside first is the program itself: later calls in the same process, such as those
     of tests, leave what they find to be collected.

@@ -62,9 +62,9 @@ class Cluster:
     @property
     def n_connections(self):
         """How many there are to the database, without the one that asks."""
-        asked = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{_NAME}'"
+        asked = "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"
         with create_engine(self.url, poolclass=NullPool).connect() as connection:
-            return connection.execute(text(asked)).scalar() - 1
+            return connection.execute(text(asked)).scalar()
 
     @property
     def log(self):
