@@ -130,7 +130,9 @@ def _target_names(
         problem = "no `target` column, as in the test file of a competition"
         raise UnclearLabelsError(problem, columns)
     if not names:
-        raise UnclearLabelsError("no column of numbers to predict", columns)
+        raise UnclearLabelsError(
+            "no column of numbers to predict that differ and are never negative", columns
+        )
     return names
 
 

@@ -186,7 +186,7 @@ class TestRefusals:
             (pd.DataFrame({"a": ["1"], "date": ["x"]}), {}, "no column of image paths"),
             (wide().iloc[:0], {}, "no column of image paths"),
             (wide(), {}, "no column of numbers to predict"),
-            (wide(mass=["1"] * N), {}, "no column of numbers to predict"),
+            (wide(mass=["1"] * N), {}, "numbers to predict that differ and are never negative"),
             (wide(m=grams()), {"targets": ["banana"]}, "no numbers called banana to predict"),
             (wide(m=grams()), {"groups": ["banana"]}, "no column banana to group by"),
             (wide(m=grams()).drop(columns="date"), {}, "no date or site column with two groups"),
